@@ -53,6 +53,9 @@ enum What {
     Limits,
     /// How many requests instances get at a time, and what is known of their latency.
     Concurrency,
+    /// What policies said of connections and requests when they came, rule by rule, also what those on trial would have done.
+    #[value(alias = "policy", alias = "authz")]
+    Policies,
     /// Identities, and how long their certificates last. No key is shown.
     #[value(alias = "secret")]
     Secrets,
@@ -106,6 +109,7 @@ impl Config {
             What::Endpoints => endpoints(&rows, &proxies, wide),
             What::Limits => limits(&rows, wide),
             What::Concurrency => concurrency(&rows, wide),
+            What::Policies => policies(&rows, wide),
             What::Secrets => secrets(&rows, wide),
             What::Capture => {}
         }
@@ -161,6 +165,7 @@ impl What {
             Self::Endpoints => "endpoints",
             Self::Limits => "limits",
             Self::Concurrency => "concurrency",
+            Self::Policies => "policies",
             Self::Secrets => "secrets",
         }
     }
@@ -314,6 +319,28 @@ fn limits(rows: &[(String, Value)], wide: Wide) {
         ]);
     }
     table.print("No request has met a limit.");
+}
+
+fn policies(rows: &[(String, Value)], wide: Wide) {
+    let results = ["allowed", "denied", "audited", "would_allow", "would_deny"];
+    let mut table =
+        Table::new(&["PROXY", "KIND", "POLICY", "RULE", "ALLOWED", "DENIED", "AUDITED", "WOULD ALLOW", "WOULD DENY"])
+            .with(wide)
+            .sparing(&["KIND", "PROXY"]);
+    for (proxy, row) in rows {
+        let said = |key: &str| match text(row, key) {
+            "" => "-".to_owned(),
+            said => said.to_owned(),
+        };
+        let policy = match text(row, "name") {
+            "" => format!("none: {}", text(row, "reason")),
+            name => format!("{}/{name}", text(row, "namespace")),
+        };
+        let counts =
+            results.map(|result| row[result].as_u64().map_or_else(|| "-".to_owned(), |count| count.to_string()));
+        table.row([proxy.clone(), said("kind"), policy, said("rule")].into_iter().chain(counts).collect());
+    }
+    table.print("No policy has said anything of a connection or request yet.");
 }
 
 fn concurrency(rows: &[(String, Value)], wide: Wide) {

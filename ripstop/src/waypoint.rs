@@ -48,11 +48,11 @@ enum Action {
         namespace: Option<String>,
     },
     /// Tells whether a waypoint is ready, and who goes through it; fails if it is not.
-    Status(Named),
+    Status(Meant),
     /// Removes a waypoint, and its namespace's label that names it. One that others name is left alone.
     Delete {
         #[command(flatten)]
-        named: Named,
+        meant: Meant,
         /// Also if others name it: calls of theirs fail from then on.
         #[arg(long)]
         force: bool,
@@ -67,6 +67,26 @@ struct Named {
     /// Its namespace.
     #[arg(short, long, default_value = "default")]
     namespace: String,
+}
+
+/// One that there is.
+#[derive(Args)]
+struct Meant {
+    /// Name of the waypoint; `waypoint` if nothing is said.
+    #[arg(value_name = "NAME")]
+    called: Option<String>,
+    /// The same.
+    #[arg(long, conflicts_with = "called")]
+    name: Option<String>,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+}
+
+impl From<Meant> for Named {
+    fn from(Meant { called, name, namespace }: Meant) -> Self {
+        Self { name: called.or(name).unwrap_or_else(|| "waypoint".into()), namespace }
+    }
 }
 
 #[derive(Args)]
@@ -106,8 +126,8 @@ impl Waypoint {
         match self.action {
             Action::Apply(apply) => apply.run(mesh).await.map(|()| ExitCode::SUCCESS),
             Action::List { namespace } => list(mesh, namespace.as_deref()).await.map(|()| ExitCode::SUCCESS),
-            Action::Status(named) => named.status(mesh).await,
-            Action::Delete { named, force } => named.delete(mesh, force).await.map(|()| ExitCode::SUCCESS),
+            Action::Status(meant) => Named::from(meant).status(mesh).await,
+            Action::Delete { meant, force } => Named::from(meant).delete(mesh, force).await.map(|()| ExitCode::SUCCESS),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong or noteworthy about a mesh as a whole.
 
+mod absent;
 mod annotations;
 mod callee_secrets;
 mod callers;
@@ -89,6 +90,7 @@ const CHECKS: &[Check] = &[
     callers::check,
     not_followed::check,
     sidecar_listeners::check,
+    absent::check,
     selection::check,
     services::check,
     telemetry::check,
@@ -124,6 +126,7 @@ pub(crate) const CODES: &[&[Code]] = &[
     callers::CODES,
     not_followed::CODES,
     sidecar_listeners::CODES,
+    absent::CODES,
     selection::CODES,
     services::CODES,
     telemetry::CODES,

@@ -1,8 +1,11 @@
 //! What follows from objects alone, whatever runs. A changed copy shares all that did not change.
 
+mod addresses;
+mod objects;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     sync::Arc,
 };
 
@@ -16,6 +19,8 @@ use ripstop_model::{
     ProcessSpec, Quarantine, Service, ServiceKey, Traffic, Visibility,
 };
 
+use self::addresses::holders;
+pub(crate) use self::objects::{id_of, labels, name_of, of_kind};
 use crate::{
     Assignments, Declared, Instance, Objects,
     finding::Findings,
@@ -500,55 +505,6 @@ impl Declarations {
         let host: HostPattern = backend::host(declared, &self.settings.naming)?;
         Some((declared.object.id.namespace.as_str().into(), host.to_string().into()))
     }
-
-    /// The virtual address of a service: the one it has, or a free one.
-    fn address(&mut self, object: &Object, written: &ripstop_api::kubernetes::Service) -> Option<Ipv4Addr> {
-        if written.headless {
-            return None;
-        }
-        let key = crate::assign::vip_key(&object.id.namespace, &object.id.name);
-        if let Some(vip) = self.assigned.vips.get(&key) {
-            return Some(*vip);
-        }
-        let free = crate::assign::probe(&key, |address| self.holders.contains_key(address))?;
-        self.holders.insert(free, key.as_str().into());
-        Arc::make_mut(&mut self.assigned).vips.insert(key, free);
-        Some(free)
-    }
-
-    /// Whether these changes may move addresses of other services: whoever asks for a certain one may take it
-    /// from another, and where somebody was refused, what is given up may go to them.
-    fn addresses_move(&self, gone: &[&Declared], come: &[&Declared]) -> bool {
-        let is_service = |declared: &&&Declared| declared.object.id.kind == Kind::Service;
-        if !self.addresses.is_empty() {
-            return gone.iter().chain(come).any(|declared| is_service(&declared));
-        }
-        come.iter().any(|declared| {
-            let Spec::Service(written) = &declared.object.spec else { return false };
-            let id = &declared.object.id;
-            let has = self.assigned.vips.get(&crate::assign::vip_key(&id.namespace, &id.name));
-            let wanted = service::requested(written).filter(|_| !written.headless);
-            let full = has.is_none() && self.holders.len() >= usize::from(u16::MAX) - 1;
-            full || wanted.is_some_and(|wanted| has != Some(&wanted))
-        })
-    }
-
-    /// Assigns all addresses anew; gives the services that have another one now.
-    fn assign_addresses<'o>(&mut self, objects: &'o Objects) -> Vec<&'o Declared> {
-        let mut assigned = Assignments::clone(&self.assigned);
-        self.addresses = service::assign(objects, &mut assigned).into();
-        self.holders = holders(&assigned);
-        self.assigned = keep(assigned, Some(&self.assigned));
-        let moved = |declared: &&Declared| {
-            let id = &declared.object.id;
-            let vip = self.assigned.vips.get(&crate::assign::vip_key(&id.namespace, &id.name));
-            let service = self.services.get(&service::key(&declared.object, &self.mesh));
-            service.is_some_and(|service| {
-                !service.headless && service.addresses.first().copied() != vip.map(|vip| IpAddr::V4(*vip))
-            })
-        };
-        of_kind(objects, Kind::Service).filter(moved).collect()
-    }
 }
 
 /// Whether an object may say something about all others: a node, or settings of the mesh. Other ConfigMaps say
@@ -559,32 +515,6 @@ pub(crate) fn is_general(object: &Object) -> bool {
         Spec::ConfigMap(map) => map.mesh.is_some(),
         _ => false,
     }
-}
-
-/// Who has which virtual address.
-fn holders(assigned: &Assignments) -> HashMap<Ipv4Addr, Arc<str>> {
-    assigned.vips.iter().map(|(key, vip)| (*vip, key.as_str().into())).collect()
-}
-
-/// Objects of one kind.
-pub(crate) fn of_kind(objects: &Objects, kind: Kind) -> impl Iterator<Item = &Declared> {
-    let first = ObjectId { kind, namespace: String::new(), name: String::new() };
-    objects.range(first..).take_while(move |(id, _)| id.kind == kind).map(|(_, declared)| declared)
-}
-
-/// Namespace and name.
-pub(crate) fn name_of(object: &Object) -> ObjectName {
-    (object.id.namespace.as_str().into(), object.id.name.as_str().into())
-}
-
-/// The id of an object of that kind.
-pub(crate) fn id_of(kind: Kind, name: &ObjectName) -> ObjectId {
-    ObjectId { kind, namespace: name.0.to_string(), name: name.1.to_string() }
-}
-
-/// Labels as the model has them.
-pub(crate) fn labels(labels: &BTreeMap<String, String>) -> ripstop_model::Labels {
-    labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
 /// What equals a former value is that value.

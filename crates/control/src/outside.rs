@@ -99,13 +99,12 @@ impl Broker {
     async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let id = self.next.fetch_add(1, Relaxed);
         let (tell, told) = oneshot::channel();
-        if let Some(asked) = self.asked.lock().as_mut() {
-            asked.insert(id, tell);
-        }
+        let gone = || io::Error::other("the broker is gone");
+        self.asked.lock().as_mut().ok_or_else(gone)?.insert(id, tell);
         let _question = Question { asked: &self.asked, id };
         let request = Request { id, named: Named { host, port, asker: "control plane" } };
         self.channel.send(&serde_json::to_vec(&request)?, &[]).await?;
-        let answer = told.await.map_err(|_| io::Error::other("the broker is gone"))?;
+        let answer = told.await.map_err(|_| gone())?;
         TcpStream::from_std(answer?.into())
     }
 }
@@ -136,7 +135,16 @@ impl Drop for Question<'_> {
 
 /// Hands each answer to whoever waits for it, until the broker is gone.
 async fn hear(channel: Arc<FdChannel>, asked: Arc<Asked>) {
-    while let Ok(Some(message)) = channel.recv().await {
+    loop {
+        let message = match channel.recv().await {
+            Ok(Some(message)) => message,
+            // It is about that message alone.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!(%error, "the broker's answer can't be read");
+                continue;
+            }
+            Ok(None) | Err(_) => break,
+        };
         let Ok(reply) = serde_json::from_slice::<Reply>(&message.data) else {
             tracing::warn!("the broker's answer can't be read");
             continue;

@@ -14,7 +14,7 @@ pub use self::{
 use crate::{
     Content, InboundFacts, MtlsVerdict, PROXY_PORTS, Truth,
     binding::{Binding, applicable},
-    concurrency_at_workload,
+    concurrency_at_workload, connection_settings,
     delivery::{comes_back, inbound_pool},
     limits_at_workload,
     matcher::Matcher,
@@ -52,6 +52,8 @@ pub struct DryRun {
     pub allowed: bool,
     /// The rule that says so; nothing: none matched.
     pub rule: Option<RuleId>,
+    /// The policy that says so: of several of which no rule matched, the oldest.
+    pub policy: RuleId,
 }
 
 /// Follows an evaluation.
@@ -103,7 +105,8 @@ pub fn looks_at_requests_at_waypoint(program: &Program, facts: &InboundFacts<'_>
 }
 
 /// Whether what comes to that port has to be read as HTTP, since a policy that may apply looks at requests, asks somebody
-/// about them or limits their number, or the workload's own listener does. What all services of the port declare as TCP or TLS is never read.
+/// about them or limits their number, or the workload's own listener does, or, where a service declares HTTP, the settings
+/// of its own proxy are about them. What all services of the port declare as TCP or TLS is never read.
 pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> bool {
     let facts = InboundFacts::connection(destination, port, None, None);
     let limits = || {
@@ -111,7 +114,12 @@ pub fn reads_requests(program: &Program, destination: &Workload, port: u16) -> b
             || concurrency_at_workload(program, destination, port).is_some()
             || inbound_pool(program, destination, port).is_some_and(|found| found.pool.limits_requests())
     };
-    (applicable(program, &facts, Binding::Selected).any(Policy::looks_at_requests) || limits())
+    let settings = || {
+        destination.has_sidecar()
+            && connection_settings(program, destination).asks_of_requests()
+            && is_declared_http(program, destination, port)
+    };
+    (applicable(program, &facts, Binding::Selected).any(Policy::looks_at_requests) || limits() || settings())
         && !is_opaque(program, &facts)
 }
 
@@ -234,8 +242,8 @@ pub(crate) fn policies<O: Observer>(
                     Some(AuthorizerProtocol::Http | AuthorizerProtocol::Grpc) => drop(decision.ask.get_or_insert(ask)),
                 }
             }
-            (Action::Allow, true) => trial.allow(rule),
-            (Action::Deny, true) => trial.deny(rule),
+            (Action::Allow, true) => trial.allow(source, rule),
+            (Action::Deny, true) => trial.deny(source, rule),
         }
     }
     if several {
@@ -254,20 +262,35 @@ pub(crate) fn policies<O: Observer>(
     decision
 }
 
+/// What the services that have a port of a workload say that it speaks; nothing: one of them does not have it any more.
+fn declared<'p>(
+    program: &'p Program,
+    destination: &'p Workload,
+    port: u16,
+) -> impl Iterator<Item = Option<AppProtocol>> + use<'p> {
+    destination.services.iter().flat_map(move |(key, ports)| {
+        let service = program.service(key);
+        let here = ports.iter().filter(move |mapping| mapping.target_port == port);
+        here.map(move |mapping| {
+            let port = service?.ports.iter().find(|port| port.port == mapping.service_port)?;
+            Some(port.protocol)
+        })
+    })
+}
+
+/// Whether a service says that the port speaks HTTP.
+fn is_declared_http(program: &Program, destination: &Workload, port: u16) -> bool {
+    let is_http = |protocol| matches!(protocol, Some(AppProtocol::Http11 | AppProtocol::Http2 | AppProtocol::Grpc));
+    declared(program, destination, port).any(is_http)
+}
+
 /// Whether this is known to be no HTTP: it was looked at, or all services that have the port say so.
 fn is_opaque(program: &Program, facts: &InboundFacts<'_>) -> bool {
     match facts.content {
         Content::Request(_) => false,
         Content::Opaque => true,
         Content::Unread => {
-            let mut declared = facts.destination.services.iter().flat_map(|(key, ports)| {
-                let service = program.service(key);
-                let here = ports.iter().filter(|mapping| mapping.target_port == facts.port);
-                here.map(move |mapping| {
-                    let port = service?.ports.iter().find(|port| port.port == mapping.service_port)?;
-                    Some(port.protocol)
-                })
-            });
+            let mut declared = declared(program, facts.destination, facts.port);
             let is_opaque = |protocol| matches!(protocol, Some(AppProtocol::Tcp | AppProtocol::Tls));
             declared.next().is_some_and(is_opaque) && declared.all(is_opaque)
         }
@@ -361,42 +384,66 @@ fn all<O: Observer>(
 
 /// Policies on trial.
 #[derive(Default)]
-struct Trial {
-    denied: Option<RuleId>,
-    allowed: Option<RuleId>,
-    allows: bool,
-    denies: bool,
+struct Trial<'p> {
+    denies: Tried<'p>,
+    allows: Tried<'p>,
+}
+
+/// Those of one action.
+#[derive(Default)]
+struct Tried<'p> {
+    /// The first rule that matches, and its policy.
+    matched: Option<(RuleId, &'p Authorization)>,
+    oldest: Option<&'p Authorization>,
 }
 
 // === impl Trial ===
 
-impl Trial {
-    fn allow(&mut self, rule: Option<RuleId>) {
-        self.allows = true;
-        self.allowed = self.allowed.take().or(rule);
+impl<'p> Trial<'p> {
+    fn allow(&mut self, policy: &'p Authorization, rule: Option<RuleId>) {
+        self.allows.note(policy, rule);
     }
 
-    fn deny(&mut self, rule: Option<RuleId>) {
-        self.denies = true;
-        self.denied = self.denied.take().or(rule);
+    fn deny(&mut self, policy: &'p Authorization, rule: Option<RuleId>) {
+        self.denies.note(policy, rule);
     }
 
     fn outcome(self) -> Option<DryRun> {
-        let Self { denied, allowed, allows, denies } = self;
-        match (denied, allowed) {
-            (Some(rule), _) => Some(DryRun { allowed: false, rule: Some(rule) }),
-            (None, Some(rule)) => Some(DryRun { allowed: true, rule: Some(rule) }),
-            (None, None) if allows => Some(DryRun { allowed: false, rule: None }),
-            (None, None) if denies => Some(DryRun { allowed: true, rule: None }),
-            (None, None) => None,
+        let Self { denies, allows } = self;
+        let said = |allowed, (rule, policy): (RuleId, &Authorization)| DryRun {
+            allowed,
+            rule: Some(rule),
+            policy: policy.id.clone(),
+        };
+        let none = |allowed, policy: &Authorization| DryRun { allowed, rule: None, policy: policy.id.clone() };
+        match (denies.matched, allows.matched) {
+            (Some(matched), _) => Some(said(false, matched)),
+            (None, Some(matched)) => Some(said(true, matched)),
+            (None, None) => match (allows.oldest, denies.oldest) {
+                (Some(oldest), _) => Some(none(false, oldest)),
+                (None, Some(oldest)) => Some(none(true, oldest)),
+                (None, None) => None,
+            },
         }
+    }
+}
+
+// === impl Tried ===
+
+impl<'p> Tried<'p> {
+    fn note(&mut self, policy: &'p Authorization, rule: Option<RuleId>) {
+        if self.oldest.is_none_or(|oldest| policy.created < oldest.created) {
+            self.oldest = Some(policy);
+        }
+        self.matched = self.matched.take().or_else(|| rule.map(|rule| (rule, policy)));
     }
 }
 
 // === impl Decision ===
 
 impl Decision {
-    fn of(verdict: Verdict) -> Self {
+    /// That verdict, and nothing besides.
+    pub fn of(verdict: Verdict) -> Self {
         Self { verdict, ask: None, audit: Vec::new(), dry_run: None }
     }
 

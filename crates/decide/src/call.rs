@@ -1,17 +1,17 @@
 //! Where a call goes: requests and connections, at callers, waypoints and gateways.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use ripstop_model::{
-    AppProtocol, BackendRef, GatewayName, GlobalRateLimit, HostEntry, HostPattern, HttpAction, Labels, OutboundPolicy,
-    ProcessKind, Resolution, RouteTable, RuleId, ServiceKey, Visibility, WeightedBackend, Workload,
+    AppProtocol, BackendRef, GatewayName, GlobalRateLimit, HttpAction, Labels, OutboundPolicy, ProcessKind, RouteTable,
+    RuleId, WeightedBackend, Workload,
 };
 
-use self::trace::Trace;
+use self::{trace::Trace, undeclared::by_name};
 use crate::{
     facts::RequestFacts,
     program::Program,
-    table::{Mismatch, Place, connection_matches},
+    table::{Place, connection_matches},
 };
 
 mod callee;
@@ -21,7 +21,9 @@ mod gateway;
 mod listening;
 mod reading;
 mod rewrite;
+mod step;
 mod trace;
+mod undeclared;
 mod waypoint;
 
 pub use callee::{CalledKey, Callee, caller_scope};
@@ -35,6 +37,8 @@ pub(crate) use encoded::{Encoded, goes_by_name, looked_for};
 pub use listening::{Arrival, Listening, Reached, Speaks, listening, listening_at, terminates};
 pub use reading::{Reading, reading};
 pub use rewrite::{location, rewritten};
+pub use step::CallStep;
+pub(crate) use undeclared::is_undeclared;
 pub(crate) use waypoint::stands_at;
 pub use waypoint::{
     called_as, counts_for, may_lead, reading_at_waypoint, served, served_by, stands_before, through_waypoint,
@@ -183,36 +187,6 @@ pub enum MissingPart {
     Port,
     /// It has no such subset.
     Subset,
-}
-
-/// Something that was found on the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallStep {
-    /// That service or declared host was called.
-    Called(String),
-    /// Whoever calls it goes through the waypoint behind that service, which decides about it.
-    Waypoint(ServiceKey),
-    /// Nobody whom the caller sees has that name.
-    Unknown(String),
-    /// What the caller knows is limited by that object.
-    Scope(RuleId),
-    /// Its routes apply.
-    Table(RuleId),
-    /// It has a host of the same name, and is younger or less near.
-    Shadowed(RuleId),
-    /// That alternative of that rule does not match.
-    NoMatch {
-        /// The rule.
-        rule: RuleId,
-        /// Why.
-        because: Vec<Mismatch>,
-    },
-    /// That rule matches.
-    Match(RuleId),
-    /// That listener of a gateway takes it.
-    Server(RuleId),
-    /// That port is not declared as one of TLS, which a gateway would pass on to it.
-    NotOfTls(String),
 }
 
 /// Where a call goes, and why.
@@ -436,49 +410,6 @@ fn unknown(view: &callee::View<'_>, facts: &CallFacts<'_>) -> Outcome {
     }
 }
 
-/// Wherever the name of an authority leads, at its port, else at that of HTTPS where TLS is made, as Envoy has it, else
-/// at the one that was called; nothing: it is no name.
-fn by_name(authority: &str, called: u16, is_secured: bool) -> Option<Target> {
-    let host = without_port(authority);
-    let port = authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')).and_then(|port| port.parse().ok());
-    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    if host.is_empty() || host.len() > MOST_OF_A_NAME || !is_name || host.parse::<IpAddr>().is_ok() {
-        return None;
-    }
-    let host: Arc<str> = host.to_ascii_lowercase().into();
-    let entry = HostEntry {
-        id: RuleId(DYNAMIC.into()),
-        object: (Arc::default(), DYNAMIC.into()),
-        host: HostPattern::Exact(host.clone()),
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        internal: false,
-        allocates: false,
-        waypoint: None,
-        resolution: Resolution::DynamicDns,
-        endpoints: Vec::new(),
-        selector: None,
-        visibility: Visibility::default(),
-        subject_alt_names: Vec::new(),
-        created: 0,
-    };
-    let backend =
-        BackendRef { host, subset: None, port: Some(port.unwrap_or(if is_secured { HTTPS } else { called })) };
-    Some(Target { backend, weight: 1, written: None, callee: Some(Callee::Entry(Arc::new(entry))), missing: None })
-}
-
-/// Whether nobody declares it: a request's own name led there.
-pub(crate) fn is_undeclared(entry: &HostEntry) -> bool {
-    entry.object.0.is_empty() && *entry.object.1 == *DYNAMIC
-}
-
-/// The port of HTTPS.
-const HTTPS: u16 = 443;
-/// What nobody declares and is found by its name.
-const DYNAMIC: &str = "DynamicDns";
-/// Bytes of a name in DNS (RFC 1035 2.3.4).
-const MOST_OF_A_NAME: usize = 253;
-
 /// Which rules count: those of the port's protocol; where none is declared, of what is spoken.
 fn kind(protocol: Option<AppProtocol>, facts: &CallFacts<'_>) -> RuleList {
     match protocol {
@@ -567,40 +498,6 @@ impl ActingRule {
             RuleList::Http => &self.table.http[self.index].id,
             RuleList::Tls => &self.table.tls[self.index].id,
             RuleList::Tcp => &self.table.tcp[self.index].id,
-        }
-    }
-}
-
-impl fmt::Display for CallStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Called(callee) => write!(f, "{callee} is called"),
-            Self::Waypoint(key) => write!(f, "it is called through the waypoint behind {key}, which decides about it"),
-            Self::Unknown(name) => write!(f, "the caller sees nobody named {name}"),
-            Self::Scope(id) => write!(f, "what the caller sees is limited by {id}"),
-            Self::Table(id) => write!(f, "{id} has its routes"),
-            Self::Shadowed(id) => write!(f, "{id} has routes for the same host, and does not act here"),
-            Self::NoMatch { rule, because } => {
-                write!(f, "{rule} does not match")?;
-                for (index, mismatch) in because.iter().enumerate() {
-                    write!(f, "{} {mismatch}", if index == 0 { ":" } else { "," })?;
-                }
-                Ok(())
-            }
-            Self::Match(id) => write!(f, "{id} matches"),
-            Self::Server(id) => write!(f, "{id} takes it"),
-            Self::NotOfTls(port) => {
-                write!(f, "{port} is not declared as TLS (name its port tls or https), and nobody there would end it")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.found {
-            Some(found) => write!(f, "{} {} and was {found:?}", self.field, self.wanted),
-            None => write!(f, "{} {} and is not there", self.field, self.wanted),
         }
     }
 }

@@ -61,15 +61,17 @@ pub fn own_listeners(program: &Program, workload: &Workload) -> BTreeSet<OwnList
 /// Whether what comes to `called` would go to a listener that the workload's own proxy opens itself, instead of to the
 /// application: whoever calls would call others in the workload's name.
 pub(crate) fn comes_back(program: &Program, workload: &Workload, called: SocketAddr) -> bool {
-    let has_own = |scope: &CallerScope| {
-        let egress = scope.egress.iter().flatten().any(|listener| listener.mode == ListenerMode::Own);
-        egress || scope.ingress.iter().any(|listener| listener.mode == ListenerMode::Own)
-    };
-    if !listening(program, workload).is_some_and(has_own) {
+    if !program.has_own_listeners() || !listening(program, workload).is_some_and(opens_any) {
         return false;
     }
     let target = delivery(program, workload, called);
     own_listeners(program, workload).iter().any(|own| covers(own.address, target))
+}
+
+/// Whether a scope has listeners that its workloads' own proxies open.
+pub(crate) fn opens_any(scope: &CallerScope) -> bool {
+    let egress = scope.egress.iter().flatten().any(|listener| listener.mode == ListenerMode::Own);
+    egress || scope.ingress.iter().any(|listener| listener.mode == ListenerMode::Own)
 }
 
 /// Limits of what comes in.

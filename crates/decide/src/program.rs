@@ -13,6 +13,7 @@ use crate::{
     attached::ByTarget,
     by_host::ByHost,
     call::{ActingRule, destinations, with_credentials},
+    delivery::opens_any,
     listeners::Listeners,
     matcher::Matcher,
     table::Table,
@@ -35,6 +36,8 @@ pub struct Program {
     listeners: Listeners,
     /// Hosts with rules that name a `Secret`.
     with_credentials: OrdSet<ObjectName>,
+    /// Scopes with listeners that their workloads' own proxies open.
+    with_own_listeners: OrdSet<ObjectName>,
     /// Declared hosts by name.
     entries: ByHost<Arc<Vec<Arc<HostEntry>>>>,
     /// Policies of requests, by what they are attached to.
@@ -154,6 +157,11 @@ impl Program {
         self.with_credentials.iter().filter_map(|name| backends.get(name)).flat_map(|policies| policies.iter())
     }
 
+    /// Whether any scope has listeners that its workloads' own proxies open.
+    pub(crate) fn has_own_listeners(&self) -> bool {
+        !self.with_own_listeners.is_empty()
+    }
+
     /// Hosts that no service declares.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<HostEntry>> {
         self.entries.iter().flat_map(|(_, entries)| entries.iter())
@@ -219,6 +227,16 @@ impl Program {
                 self.with_credentials.insert(name.clone());
             } else {
                 self.with_credentials.remove(name);
+            }
+        }
+        for item in old.scopes.diff(&new.scopes) {
+            match item {
+                DiffItem::Add(name, scope) | DiffItem::Update { new: (name, scope), .. } if opens_any(scope) => {
+                    self.with_own_listeners.insert(name.clone());
+                }
+                DiffItem::Add(name, _) | DiffItem::Update { new: (name, _), .. } | DiffItem::Remove(name, _) => {
+                    self.with_own_listeners.remove(name);
+                }
             }
         }
         for item in old.entries.diff(&new.entries) {

@@ -1,12 +1,15 @@
 //! What a question comes to, before it is told.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use ripstop_decide::{
     self as decide, CallFacts, CallVerdict, Claims, Client, MissingPart, Outcome, PolicyTrace, RequestFacts, RuleList,
-    Target, call, outcome,
+    Target, call, outcome, own_listeners,
 };
-use ripstop_model::{Abort, Fault, Labels, Quarantine, Share, TunnelProtocol, Workload};
+use ripstop_model::{Abort, Fault, Labels, Quarantine, Share, TunnelProtocol, Workload, covers};
 
 use crate::{
     answer::Verdict,
@@ -64,9 +67,35 @@ impl Asked<'_> {
         match (self.direct(), &self.place) {
             // To the waypoint in front of it, of which none is ready, or which does not serve it.
             (Some(_), Place::Node | Place::Sidecar) if self.goes_through_waypoint() => self.routed(client, detail),
+            (Some(workload), Place::Node | Place::Sidecar) if !self.calls_itself(workload) => {
+                // Who may call only what is declared gets to no address of a workload.
+                let routed = self.routed(client, detail);
+                if routed.is_refused() { routed } else { self.to_workload(workload) }
+            }
             (Some(workload), Place::Node | Place::Sidecar | Place::Waypoint(_)) => self.to_workload(workload),
+            (None, Place::Node | Place::Sidecar) if self.stays_inside() => self.inside(),
             _ => self.routed(client, detail),
         }
+    }
+
+    fn calls_itself(&self, workload: &Workload) -> bool {
+        self.caller.workload().is_some_and(|caller| caller.uid == workload.uid)
+    }
+
+    /// Whether it goes to the loopback of the caller's own network, where nothing is captured, and its proxy does not
+    /// listen there itself.
+    fn stays_inside(&self) -> bool {
+        let Some(address) = self.destination.address.filter(IpAddr::is_loopback) else { return false };
+        let called = SocketAddr::new(address, self.destination.port);
+        let own = self.caller.workload().map(|caller| own_listeners(&self.world.program, caller)).unwrap_or_default();
+        !own.iter().any(|listener| covers(listener.address, called))
+    }
+
+    fn inside(&self) -> Course {
+        let verdict = CallVerdict { outcome: Outcome::Passthrough, callee: None, trace: Vec::new() };
+        let unknown = Unknown::inside(&self.destination, &self.caller.told());
+        let (verdict, unknown) = (Some(verdict), Some(unknown));
+        Course { verdict, unknown, kept: None, found: Vec::new(), loses: false, notes: Vec::new() }
     }
 
     /// The workload whose address is called.
@@ -267,6 +296,11 @@ fn alike(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
 // === impl Course ===
 
 impl Course {
+    /// Whether the caller's own proxy refuses it, since nobody declares it.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(&self.verdict, Some(CallVerdict { outcome: Outcome::Refused, .. }))
+    }
+
     /// The faults of the rule that acts.
     pub(crate) fn fault(&self) -> Option<&Fault> {
         let rule = route::acting(&self.verdict.as_ref()?.outcome).filter(|rule| rule.list == RuleList::Http)?;

@@ -213,7 +213,8 @@ impl<'a> Asked<'a> {
         let words: Vec<Word> = answers.iter().map(word).collect();
         let verdict = course.conclude(gate.as_ref().map(word), &words);
         // Where nothing gets there, nobody decides about it.
-        let connection = if words.contains(&Word::Lost) { None } else { self.connection() };
+        let is_sent = !words.contains(&Word::Lost) && !course.is_refused();
+        let connection = if is_sent { self.connection() } else { None };
         let summary = self.summary(verdict, &course, &route, gate.as_ref(), &answers);
         let (gateway, waypoint) = match self.place {
             Place::Waypoint(_) => (None, gate),
@@ -245,6 +246,13 @@ impl<'a> Asked<'a> {
         };
         let path = self.request.as_ref().map(|request| request.with_facts(|facts| facts.path.to_owned()));
         let mut route = route::told(self.world, verdict, client, path.as_deref());
+        let is_unheard = matches!(verdict.outcome, ripstop_decide::Outcome::NoRule { table: None });
+        if is_unheard && matches!(self.place, Place::Node | Place::Sidecar) {
+            route.outcome =
+                "it names no host that this listener of the caller's Sidecar is for: 404 (add it to `hosts` of \
+                             its egress listener)"
+                    .into();
+        }
         if let Some(unknown) = &course.unknown {
             let refused = matches!(verdict.outcome, ripstop_decide::Outcome::Refused);
             if let Some(kept) = &course.kept {

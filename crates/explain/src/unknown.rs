@@ -1,7 +1,7 @@
 //! Places that the mesh does not know: those that may be outside of it, and those that nobody can have.
 
 use ripstop_decide::Program;
-use ripstop_model::Service;
+use ripstop_model::{Service, Workload};
 
 use crate::{World, course::Detail, parties::Destination};
 
@@ -37,6 +37,11 @@ impl Unknown {
         if let Some(service) = service {
             return Self::of_service(service, &destination.written, port);
         }
+        // A host that is its address says no more.
+        let named = host.filter(|host| host.parse::<std::net::IpAddr>().is_err());
+        if let (None, Some(workload)) = (named, destination.address.and_then(|address| program.workload_at(address))) {
+            return Self::of_workload(program, workload, namespace, port);
+        }
         let Some(host) = host else {
             let address = destination.address.map(|address| address.to_string()).unwrap_or_default();
             let told = format!("nobody in the mesh has the address {address}: it leaves the mesh as it is (ALLOW_ANY)");
@@ -66,6 +71,35 @@ impl Unknown {
         let hint = near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         let told = format!("{why}{hint}");
         Self { told, leaves: false, instead: near.map(|near| format!("{near}:{port}")).into_iter().collect() }
+    }
+
+    /// A workload's own address, which nobody declares.
+    fn of_workload(program: &Program, workload: &Workload, namespace: &str, port: u16) -> Self {
+        let services = workload.services.iter().flat_map(|(key, ports)| {
+            let at_port = ports.iter().filter(move |mapping| mapping.target_port == port);
+            at_port.filter_map(move |mapping| Some((program.service(key)?, mapping.service_port)))
+        });
+        let short = |service: &Service| match &*service.key.namespace {
+            own if own == namespace => service.name.to_string(),
+            other => format!("{}.{other}", service.name),
+        };
+        let instead: Vec<String> = services.map(|(service, port)| format!("{}:{port}", short(service))).collect();
+        let hint = instead.first().map(|service| format!("; call its service {service}")).unwrap_or_default();
+        let told = format!(
+            "that is the address of workload {}/{} itself, which nobody declares, and the caller may call only what is \
+             declared (REGISTRY_ONLY){hint}",
+            workload.namespace, workload.name
+        );
+        Self { told, leaves: false, instead }
+    }
+
+    /// Something in the caller's own network.
+    pub(crate) fn inside(destination: &Destination, caller: &str) -> Self {
+        let told = format!(
+            "{} is the loopback of {caller}'s own network: nothing is captured there, and the mesh has no say",
+            destination.written
+        );
+        Self { told, leaves: true, instead: Vec::new() }
     }
 
     fn of_service(service: &Service, written: &str, port: u16) -> Self {

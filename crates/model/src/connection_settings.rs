@@ -133,6 +133,11 @@ impl ConnectionSettings {
         }
     }
 
+    /// Whether they say anything that only who reads requests can do.
+    pub fn asks_of_requests(&self) -> bool {
+        Self { profile: ConnectionProfile::Usual, kept: None, connections: None, ..*self } != Self::NONE
+    }
+
     /// What paths are, where the mesh says `usual`.
     pub fn paths(&self, usual: PathNormalization) -> PathRules {
         let usual = PathRules::from(usual);

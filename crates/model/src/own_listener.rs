@@ -160,8 +160,9 @@ fn meet(one: OwnListener, other: OwnListener) -> bool {
 
 /// Whether what is sent to `called` comes to a listener at `address`.
 pub fn covers(address: SocketAddr, called: SocketAddr) -> bool {
-    address.port() == called.port()
-        && (address.ip() == called.ip() || address.ip().is_unspecified() || called.ip().is_unspecified())
+    // A socket of one family hears nothing of the other.
+    let is_any = |one: SocketAddr| one.ip().is_unspecified() && address.is_ipv4() == called.is_ipv4();
+    address.port() == called.port() && (address.ip() == called.ip() || is_any(address) || is_any(called))
 }
 
 /// What `defaultEndpoint` means for a workload that was called at `called`. Sockets of the file system are left out.

@@ -116,12 +116,12 @@ impl Hold<'_> {
 // === impl Wanted ===
 
 impl Wanted {
-    fn version(self, facts: &Facts) -> HttpVersion {
+    fn version(self, facts: &Facts, endpoint: &EndpointKey) -> HttpVersion {
         match self {
             Self::Http1 => HttpVersion::Http1,
             Self::Http2 => HttpVersion::Http2,
-            Self::WebSocket => facts.version_for(Protocol::Http11),
-            Self::Configured(client) => facts.version_for(client),
+            Self::WebSocket => facts.version_for(Protocol::Http11, endpoint),
+            Self::Configured(client) => facts.version_for(client, endpoint),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ripstop_decide::{
-    CalledKey, Content, InboundFacts, InboundPool, Program, Verdict, authorize, authorize_at_gateway,
+    CalledKey, Content, Decision, InboundFacts, InboundPool, Program, Verdict, authorize, authorize_at_gateway,
     authorize_at_waypoint, called_as, connections_at_workload, counts_for, inbound_pool, limits_of_unread,
     limits_of_unread_behind, limits_of_unread_call, reads_requests, transport,
 };
@@ -20,6 +20,7 @@ use crate::{
     connection_limits::{Admitted, Caller, ConnectionLimits},
     error::Error,
     local::LocalWorkload,
+    policy_counts::PolicyCounts,
 };
 
 /// What is open at one worker.
@@ -241,27 +242,27 @@ impl Facts {
         Ok(limits.admit(&found, Some(&own.uid), caller)?.beside(room))
     }
 
-    /// The decision by `program`; nothing if it does not name the workload. Then nobody new may come
+    /// The verdict by `program`; nothing if it does not name the workload. Then nobody new may come
     /// in, and who is in may stay: the agent ends that when the workload is gone.
     pub fn decide(&self, program: &Program) -> Option<Verdict> {
+        self.decision(program).map(Decision::without_authorizer)
+    }
+
+    fn decision(&self, program: &Program) -> Option<Decision> {
         let destination = self.workload.in_snapshot(program)?;
         let facts = InboundFacts::connection(destination, self.port, self.peer.as_ref(), Some(self.source));
         let (address, sni) = (Some(self.address), self.sni.as_deref());
         let facts = InboundFacts { address, remote: self.remote, sni, ..facts };
         Some(match self.judged {
-            Judged::Unread => authorize(program, &facts).without_authorizer(),
-            Judged::Opaque => {
-                authorize(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
-            }
-            Judged::Gateway => {
-                authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }).without_authorizer()
-            }
+            Judged::Unread => authorize(program, &facts),
+            Judged::Opaque => authorize(program, &InboundFacts { content: Content::Opaque, ..facts }),
+            Judged::Gateway => authorize_at_gateway(program, &InboundFacts { content: Content::Opaque, ..facts }),
             Judged::Waypoint => {
                 let service = self.through.as_ref().and_then(|through| through.called.host());
                 let facts = InboundFacts { service, content: Content::Opaque, ..facts };
-                authorize_at_waypoint(program, &facts).without_authorizer()
+                authorize_at_waypoint(program, &facts)
             }
-            Judged::Requests => transport(program, &facts).unwrap_or(Verdict::Allow { rule: None }),
+            Judged::Requests => Decision::of(transport(program, &facts).unwrap_or(Verdict::Allow { rule: None })),
         })
     }
 
@@ -308,7 +309,17 @@ impl Facts {
 
     /// Why a new connection may not come in by `program`, if it may not.
     pub fn refusal(&self, program: &Program) -> Option<Error> {
-        match self.decide(program) {
+        self.refused(program, self.decide(program))
+    }
+
+    /// The same for one that has just come: what policies say of it is counted.
+    pub fn judge(&self, program: &Program, counts: &PolicyCounts) -> Option<Error> {
+        let decision = self.decision(program).inspect(|decision| counts.note(decision));
+        self.refused(program, decision.map(Decision::without_authorizer))
+    }
+
+    fn refused(&self, program: &Program, verdict: Option<Verdict>) -> Option<Error> {
+        match verdict {
             Some(Verdict::Allow { .. }) => self
                 .uncounted(program)
                 .map(|Revocation { reason, policy, .. }| Error::Denied { reason, code: "unread", policy }),

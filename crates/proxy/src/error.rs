@@ -32,12 +32,17 @@ pub enum Error {
     /// A service has nobody to answer.
     #[error("service {0} has no ready endpoint; check `ripstop get workloads`")]
     NoEndpoint(String),
+    /// A declared host that nobody answers for.
+    #[error(
+        "{0} has no endpoint that can be called: DNS knows no address of it, or all that is declared is unhealthy; check `ripstop config backends`, and the proxy's log"
+    )]
+    NoAddress(String),
     /// A virtual address without that port.
     #[error("{0} is the address of a service that has no such port")]
     NoSuchPort(SocketAddr),
     /// Nobody in the mesh declares it, and the mesh refuses what nobody declares.
     #[error(
-        "{0} is declared by nobody whom the caller knows, and it may call nobody else (outboundTrafficPolicy REGISTRY_ONLY); declare it by a ServiceEntry, or import it where a Sidecar limits what is known"
+        "{0} is declared by nobody whom the caller knows, and it may call nobody else (outboundTrafficPolicy REGISTRY_ONLY); call a workload by its Service, declare what is outside by a ServiceEntry, or import it where a Sidecar limits what is known"
     )]
     NotRegistered(SocketAddr),
     /// A backend could not be called.

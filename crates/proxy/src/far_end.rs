@@ -19,7 +19,7 @@ use ripstop_identity::Proof;
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, ResponseFlag, TcpSeries};
 use ripstop_tunnel::{
-    self as tunnel, ConnectRequest, Counters, Credentials, Dialled, Observer, Peer, TunnelError, TunnelKey,
+    self as tunnel, ConnectRequest, Counters, Credentials, Dialled, Observer, Peer, Side, TunnelError, TunnelKey,
     TunnelStream, Vouched, Watch, relay_observed,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -150,9 +150,9 @@ impl FarEnd {
                 return (moved, ended.map_or(Ok(None), |error| Err(reason.take().unwrap_or(error))));
             }
         };
-        let mut heard = Heard::Nothing;
+        let (mut heard, mut is_idle) = (Heard::Nothing, false);
         if let Onlooker::Metering(metering) = onlooker {
-            heard = metering.heard();
+            (heard, is_idle) = (metering.heard(), metering.is_idle());
             metering.finish(relayed.as_ref().err().map(|error| &error.cause));
         }
         let (totals, ended) = match relayed {
@@ -164,7 +164,15 @@ impl FarEnd {
                 });
                 (relayed.totals, Ok(left))
             }
-            Err(error) => (error.totals, Err(reason.take().unwrap_or_else(|| Error::Relay(error.to_string())))),
+            Err(error) => {
+                let ended = match reason.take() {
+                    Some(reason) => Err(reason),
+                    // Whoever keeps a connection for requests lets go of it like that, too.
+                    None if is_idle && error.cause.is_of(Side::Second) => Ok(None),
+                    None => Err(Error::Relay(error.to_string())),
+                };
+                (error.totals, ended)
+            }
         };
         ((totals.forward, totals.backward), ended)
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use ripstop_decide::{delivery, reads_requests};
+use ripstop_decide::reads_requests;
 use ripstop_identity::{Proof, verify_error};
 use ripstop_model::{Service, Snapshot, SpiffeId, Workload};
 use ripstop_telemetry::{Direction, Reporter, ResponseFlag};
@@ -159,7 +159,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let secured = itself.and_then(|itself| Secured::at(context, &snapshot, itself, target, Came::ByTunnel));
     // What is in it is judged once its TLS has ended, and its server's name is known.
     let gate = facts.before(secured.is_some());
-    if let Some(error) = gate.refusal(&snapshot) {
+    if let Some(error) = gate.judge(&snapshot, &context.shared.policy_counts) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     }
@@ -177,18 +177,13 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
         parties.failed(context, since, version, &error);
         return incoming.refuse(refusal(&error));
     };
-    let called = target;
-    let target = workload.in_snapshot(&snapshot).map_or(called, |itself| delivery(&snapshot, itself, called));
-    // The application sees the caller's own address, if it is of the family that it is called by, and not on loopback.
-    let is_possible = caller.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback();
-    let spoofed = (caller.ip() != called.ip() && is_possible).then_some(*caller);
     let own_baggage = workload.in_snapshot(&snapshot).and_then(|workload| baggage(workload).parse().ok());
     let read = async |facts: Facts, parties: Parties, incoming: IncomingStream, secured: Option<Secured>| match incoming
         .accept(own_baggage.as_ref())
     {
         Ok(stream) => {
             let stream = stream.into();
-            let arrived = Arrived { since, facts, parties, stream, target, spoofed };
+            let arrived = Arrived { since, facts, parties, stream };
             match secured {
                 Some(secured) => Box::pin(arrived.carry_secured(context, secured)).await,
                 None => arrived.carry(context).await,
@@ -203,7 +198,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
         biased;
-        connected = to.connect(context, workload, spoofed, target) => connected,
+        connected = to.connect(context, workload) => connected,
         () = incoming.cancelled() => Err(Error::GaveUp(target)),
     };
     let application = match connected {
@@ -251,7 +246,7 @@ async fn carry(tunnel: &Tunnel, mut incoming: IncomingStream) {
     measured.close(context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
-        Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.take_over(context, heard)).await;
+        Box::pin(Arrived { since, facts, parties, stream }.take_over(context, heard)).await;
     }
 }
 

@@ -109,6 +109,7 @@ pub fn inspect(shared: &Shared, proxy: &str) -> Value {
         "limits": limits(shared),
         "concurrency": shared.concurrency.inspect(),
         "connection_limits": shared.connection_limits.inspect(),
+        "policies": shared.policy_counts.inspect(),
         "secrets": shared.certificates.inspect(millis),
     })
 }

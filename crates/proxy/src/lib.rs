@@ -39,6 +39,7 @@ mod own_listeners;
 mod peers;
 mod per_version;
 mod plaintext;
+mod policy_counts;
 mod process;
 mod proven;
 mod rate_limits;

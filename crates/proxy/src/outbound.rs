@@ -350,7 +350,11 @@ pub async fn toward(
             break;
         }
     }
-    Err(last.unwrap_or_else(|| Error::NoEndpoint(target.backend.to_string())))
+    let nobody = || match &target.callee {
+        Some(Callee::Entry(_)) => Error::NoAddress(target.backend.to_string()),
+        _ => Error::NoEndpoint(target.backend.to_string()),
+    };
+    Err(last.unwrap_or_else(nobody))
 }
 
 /// Opens the way to `destination`, trying other endpoints of a service when one does not answer.

@@ -123,7 +123,8 @@ impl Opening {
     }
 }
 
-/// Who calls a listener that is reached in the network of `workload` alone: that, by its own address.
+/// Who calls a listener that is reached in the network of `workload`: that itself, by its own address, or somebody else,
+/// wherever nothing is captured on its way there.
 pub fn caller(context: &Context, workload: &LocalWorkload, peer: SocketAddr) -> SocketAddr {
     if !peer.ip().is_loopback() {
         return peer;
@@ -132,4 +133,32 @@ pub fn caller(context: &Context, workload: &LocalWorkload, peer: SocketAddr) -> 
     let addresses = workload.in_snapshot(&program).map(|own| &own.addresses[..]).unwrap_or_default();
     let own = addresses.iter().find(|address| address.is_ipv4() == peer.is_ipv4()).or(addresses.first());
     own.map_or(peer, |own| SocketAddr::new(*own, peer.port()))
+}
+
+/// Whether it is the workload itself that calls: only that may call others in its name.
+pub fn calls_itself(context: &Context, workload: &LocalWorkload, caller: SocketAddr) -> bool {
+    let program = context.shared.snapshot.load();
+    let own = workload.in_snapshot(&program);
+    caller.ip().is_loopback() || own.is_some_and(|own| own.addresses.contains(&caller.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use ripstop_model::ConnectionPool;
+
+    use super::*;
+    use crate::testing::{Callee, run};
+
+    /// Whoever else got there would call others in the workload's name.
+    #[test]
+    fn nobody_but_the_workload_itself_calls_in_its_name() {
+        run(async {
+            let callee = Callee::injected(ConnectionPool::default()).await;
+            callee.moved("10.1.0.1");
+            let calls_itself =
+                |peer: &str| calls_itself(&callee.worker.context, &callee.workload, peer.parse().unwrap());
+            assert!(calls_itself("10.1.0.1:40000") && calls_itself("127.0.0.1:40000") && calls_itself("[::1]:40000"));
+            assert!(!calls_itself("10.1.0.2:40000") && !calls_itself("[fd00::2]:40000"));
+        });
+    }
 }

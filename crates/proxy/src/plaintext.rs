@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
-use ripstop_decide::{delivery, reads_requests};
+use ripstop_decide::reads_requests;
 use ripstop_telemetry::{Direction, Reporter};
 use tokio::net::TcpStream;
 
@@ -58,7 +58,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     let secured = itself.and_then(|itself| Secured::at(&context, &snapshot, itself, destination, Came::Plainly));
     // What is in it is judged once its TLS has ended, and its server's name is known.
     let gate = facts.before(secured.is_some());
-    if let Some(error) = gate.refusal(&snapshot) {
+    if let Some(error) = gate.judge(&snapshot, &context.shared.policy_counts) {
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
     }
@@ -69,24 +69,20 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             return refuse::refuse_plaintext(stream);
         }
     };
-    let target = workload.in_snapshot(&snapshot).map_or(destination, |itself| delivery(&snapshot, itself, destination));
-    // The application sees the caller's own address, unless the workload calls itself, or is called on loopback.
-    let is_possible = peer.is_ipv4() == target.is_ipv4() && !target.ip().is_loopback() && peer.ip() != target.ip();
-    let spoofed = (peer.ip() != destination.ip() && is_possible).then_some(peer);
     if let Some(secured) = secured {
         drop(snapshot);
-        let arrived = Arrived { since, facts, parties, stream: stream.into(), target, spoofed };
+        let arrived = Arrived { since, facts, parties, stream: stream.into() };
         return Box::pin(arrived.carry_secured(&context, secured)).await;
     }
     if reads {
         drop(snapshot);
         let stream = stream.into();
-        return Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.carry(&context)).await;
+        return Box::pin(Arrived { since, facts, parties, stream }.carry(&context)).await;
     }
     let to = ToApplication::of(&snapshot, &facts);
     let connected = tokio::select! {
         biased;
-        connected = to.connect(&context, &workload, spoofed, target) => connected,
+        connected = to.connect(&context, &workload) => connected,
         () = gave_up(&stream) => Err(Error::GaveUp(destination)),
     };
     let application = match connected {
@@ -108,7 +104,7 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
             drop((snapshot, now, application, registered, revoked));
             let facts = Facts { judged: Judged::Requests, ..facts };
             let stream = stream.into();
-            return Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.carry(&context)).await;
+            return Box::pin(Arrived { since, facts, parties, stream }.carry(&context)).await;
         }
         parties.failed(&context, since, version, &error);
         return refuse::refuse_plaintext(stream);
@@ -132,6 +128,6 @@ pub async fn serve(context: Rc<Context>, workload: Arc<LocalWorkload>, stream: T
     measured.close(&context, &parties, since, version, bytes, ended.as_ref().err());
     drop(registered);
     if let Ok(Some(Left::Far(stream, heard))) = ended {
-        Box::pin(Arrived { since, facts, parties, stream, target, spoofed }.take_over(&context, heard)).await;
+        Box::pin(Arrived { since, facts, parties, stream }.take_over(&context, heard)).await;
     }
 }

@@ -122,6 +122,7 @@ fn metrics(shared: &Shared) -> String {
     shared.backends.render(std::time::Instant::now(), &mut out);
     shared.global_limits.render(&mut out);
     shared.connection_limits.render(&mut out);
+    shared.policy_counts.render(&mut out);
     exposition::single(
         &mut out,
         "ripstop_access_log_dropped_total",

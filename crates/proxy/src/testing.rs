@@ -178,6 +178,7 @@ impl Worker {
             retry_budgets: crate::retry_budgets::RetryBudgets::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
+            policy_counts: crate::policy_counts::PolicyCounts::default(),
             inbound_pools: crate::inbound_pools::InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),

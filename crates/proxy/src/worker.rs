@@ -52,7 +52,9 @@ use crate::{
     outbound, own_listeners,
     peers::Peers,
     plaintext,
+    policy_counts::PolicyCounts,
     rate_limits::RateLimits,
+    refuse,
     retry_budgets::RetryBudgets,
     sight::{Outlets, Recorder},
     sockets::{SocketKey, SocketPool, Supply},
@@ -91,6 +93,8 @@ pub struct Shared {
     pub global_limits: GlobalLimits,
     /// What limits of connections count.
     pub connection_limits: ConnectionLimits,
+    /// What policies have said.
+    pub policy_counts: PolicyCounts,
     /// What the listeners of workloads count of requests.
     pub inbound_pools: InboundPools,
     /// How TLS ends at the listeners of workloads.
@@ -512,6 +516,9 @@ async fn serve(context: &Rc<Context>, accepted: Accepted) {
             let peer = own_listeners::caller(context, &workload, peer);
             match way {
                 ListenerWay::Ingress => Box::pin(plaintext::serve(context.clone(), workload, stream, peer)),
+                ListenerWay::Egress if !own_listeners::calls_itself(context, &workload, peer) => {
+                    return refuse::refuse_plaintext(stream);
+                }
                 ListenerWay::Egress => Box::pin(outbound::serve(context.clone(), workload, gone.clone(), stream, peer)),
             }
         }

@@ -90,6 +90,8 @@ pub(crate) struct Broker {
 
 /// Longest wait for a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+/// What each of many addresses of a name has of it at least: a packet may get lost, and is sent again.
+const SHORTEST_SHARE: Duration = Duration::from_millis(1200);
 /// Requests worked on at once, of all agents.
 const MAX_IN_FLIGHT: usize = 256;
 /// Largest request.
@@ -188,23 +190,33 @@ async fn grant_named(rules: &EgressRules, request: &NamedRequest) -> Result<Owne
     let found = tokio::time::timeout_at(until, tokio::net::lookup_host((&**host, *port))).await;
     let found = found.map_err(|_| format!("{host} was not found in time"))?;
     let found = found.map_err(|error| format!("{host} is not found: {error}"))?;
-    let mut reason = format!("{host} has no address");
     let found: Vec<SocketAddr> = found.collect();
-    for (addr, others) in found.iter().copied().zip((0..found.len()).rev()) {
-        // Who says nothing leaves the others their time.
+    let granted = grant_first(rules, &found, asker, until).await;
+    let nobody = if found.is_empty() { "has no address" } else { "was found too late to connect to it" };
+    granted.unwrap_or_else(|| Err(format!("{host} {nobody}")))
+}
+
+/// Grants the first of `found` that may be reached and answers until then; else why the last of them is not; or nothing if
+/// there is none. Who says nothing leaves the others their time.
+async fn grant_first(
+    rules: &EgressRules,
+    found: &[SocketAddr],
+    asker: &str,
+    until: tokio::time::Instant,
+) -> Option<Result<OwnedFd, String>> {
+    let mut last = None;
+    for (addr, sharers) in found.iter().copied().zip((1..=found.len()).rev()) {
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        let left = left / u32::try_from(others + 1).unwrap_or(u32::MAX);
-        let within = u64::try_from(left.as_millis()).ok().filter(|left| *left > 0);
-        if within.is_none() {
-            break;
+        let share = (left / u32::try_from(sharers).unwrap_or(u32::MAX)).max(SHORTEST_SHARE).min(left);
+        let Some(within) = u64::try_from(share.as_millis()).ok().filter(|left| *left > 0) else { break };
+        let connect = ConnectRequest { addr, proto: Transport::Tcp, workload: asker.to_owned(), within: Some(within) };
+        let granted = grant(rules, &connect).await;
+        if granted.is_ok() {
+            return Some(granted);
         }
-        let connect = ConnectRequest { addr, proto: Transport::Tcp, workload: asker.clone(), within };
-        match grant(rules, &connect).await {
-            Ok(socket) => return Ok(socket),
-            Err(why) => reason = why,
-        }
+        last = Some(granted);
     }
-    Err(reason)
+    last
 }
 
 /// Decides, connects, and logs both.

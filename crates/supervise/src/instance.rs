@@ -5,7 +5,10 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -239,11 +242,13 @@ impl Life {
             initially: self.birth.initially,
             grace: GRACE,
         };
+        let placed = Arc::new(Placing::default());
         let controls = match proxy {
             None => {
                 let (world, key) = (world.clone(), self.key.clone());
                 let (home, live) = (home.clone(), self.live.clone());
-                let launch = WorkloadLaunch { world, key, home, live, log: self.log(), placed: None };
+                let placed = placed.clone();
+                let launch = WorkloadLaunch { world, key, home, live, log: self.log(), placed };
                 unit::start(config, self.world.board.clone(), launch)
             }
             Some(proxy) => {
@@ -265,8 +270,11 @@ impl Life {
                 },
                 () = world.node_down(node) => break (GRACE, Left::NodeGone(self.now())),
                 Ok(()) = live.changed() => {
-                    let restart = live.borrow_and_update().restart;
-                    policy.send_replace(restart);
+                    let live = live.borrow_and_update();
+                    policy.send_replace(live.restart);
+                    if !live.has_sidecar {
+                        placed.asks_no_more();
+                    }
                 }
             }
         };
@@ -409,8 +417,35 @@ struct WorkloadLaunch {
     home: Home,
     live: watch::Receiver<Live>,
     log: Arc<Log>,
-    /// The mesh was given time to prepare for it; and whether it asked for a proxy of its own then.
-    placed: Option<bool>,
+    placed: Arc<Placing>,
+}
+
+/// Whether the mesh was given time to prepare for an instance.
+#[derive(Debug, Default)]
+struct Placing {
+    was_given: AtomicBool,
+    /// Also for a proxy of its own, which it asks for ever since.
+    behind_sidecar: AtomicBool,
+}
+
+// === impl Placing ===
+
+impl Placing {
+    /// Whether it is to be done before a life begins that asks for a proxy of its own, or does not.
+    fn is_needed(&self, asks: bool) -> bool {
+        !self.was_given.load(Relaxed) || (asks && !self.behind_sidecar.load(Relaxed))
+    }
+
+    /// It was.
+    fn done(&self, asks: bool) {
+        self.was_given.store(true, Relaxed);
+        self.behind_sidecar.store(asks, Relaxed);
+    }
+
+    /// The rules of its proxy are taken away.
+    fn asks_no_more(&self) {
+        self.behind_sidecar.store(false, Relaxed);
+    }
 }
 
 // === impl WorkloadLaunch ===
@@ -419,9 +454,9 @@ impl Launch for WorkloadLaunch {
     async fn prepare(&mut self) {
         let asks = || self.live.borrow().has_sidecar;
         // With rules in place a new life may begin, also while its proxy starts anew.
-        if self.placed.is_none_or(|asked| asks() && !asked) {
+        if self.placed.is_needed(asks()) {
             traffic::place(&self.world, &self.key, &self.home.netns, asks).await;
-            self.placed = Some(asks());
+            self.placed.done(asks());
         }
     }
 
@@ -486,3 +521,6 @@ fn hidden(state: &Path) -> Vec<PathBuf> {
     let both = [state, sessions];
     both.into_iter().filter(|path| path.is_dir()).map(Path::to_path_buf).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,6 +144,15 @@ pub enum RelayFault {
     Stopped,
 }
 
+// === impl RelayFault ===
+
+impl RelayFault {
+    /// Whether that connection failed, and nobody stopped it.
+    pub fn is_of(&self, at_fault: Side) -> bool {
+        matches!(self, Self::Broken { side, .. } if *side == at_fault)
+    }
+}
+
 /// One of the two connections of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {

@@ -179,3 +179,52 @@ fn policies_hold_without_a_control_plane_and_after_a_new_start() -> Result<()> {
         stage.expect(world, "far.shop 9000", only)
     })
 }
+
+/// What the proxy of node west has counted of a rule of namespace shop.
+fn counted(world: &World, policy: &str, rule: &str, result: &str) -> Result<u64> {
+    let line = format!(
+        "ripstop_authorization_decisions_total{{kind=\"AuthorizationPolicy\",policy=\"shop/{policy}\",rule=\"{rule}\",result=\"{result}\",reason=\"\"}} "
+    );
+    let metrics = world.cli(&["metrics", "node-west"])?;
+    Ok(metrics.lines().find_map(|told| told.strip_prefix(&line)?.parse().ok()).unwrap_or(0))
+}
+
+#[test]
+fn what_policies_say_is_counted_and_what_they_would_say_on_trial() -> Result<()> {
+    world()?.tell(|world| {
+        let mut stage = Stage::set(world)?;
+        let friends = format!("{{rules: [{{from: [{{source: {{namespaces: [nobody]}}}}]}}, {{from: [{{source: {{principals: [{FRIEND}]}}}}]}}]}}");
+        let trial = "{action: DENY, rules: [{to: [{operation: {ports: ['1']}}]}, {from: [{source: {namespaces: [front]}}]}]}";
+        let trial = policy("shop", "trial", trial)
+            .replace("namespace: shop}", "namespace: shop, annotations: {istio.io/dry-run: 'true'}}");
+        let seen = policy("shop", "seen", "{action: AUDIT, rules: [{}]}");
+        let text = [policy("shop", "friends", &friends), trial, seen].join("---\n");
+        applied(world, "policies.yaml", "policies", &text)?;
+        stage.expect(world, "far.shop 9000", [true, false, false])?;
+        let rows =
+            [("friends", "1", "allowed"), ("friends", "", "denied"), ("trial", "1", "would_deny"), ("seen", "0", "audited")];
+        let all = || rows.iter().map(|(policy, rule, result)| counted(world, policy, rule, result)).collect::<Result<Vec<_>>>();
+        let before = all()?;
+        ensure!(before.iter().all(|count| *count > 0), "{before:?}");
+        for _ in 0..3 {
+            stage.friend.ask("dial again far.shop 9000")?;
+            stage.friend.ask("close again")?;
+        }
+        refused(world, &mut stage.other, "dial again far.shop 9000")?;
+        let after = all()?;
+        ensure!(after[0] == before[0] + 3 && after[2] == before[2] + 3, "{before:?} {after:?}");
+        let refused = after[1] - before[1];
+        ensure!(refused > 0 && after[3] == before[3] + 3 + refused, "{before:?} {after:?}");
+        let table = world.cli(&["config", "policies", "west"])?;
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let mut rows = table.lines().map(words);
+        let trial = rows.find(|row| row.iter().any(|word| word == "shop/trial") && row.iter().any(|word| word == "1"));
+        ensure!(trial.and_then(|row| row.last().cloned()) == Some(after[2].to_string()), "{table}");
+        // A change begins nothing anew.
+        applied(world, "policies.yaml", "changed", &text.replace("ports: ['1']", "ports: ['2']"))?;
+        stage.friend.ask("dial again far.shop 9000")?;
+        let now = all()?;
+        ensure!(now[0] == after[0] + 1 && now[2] == after[2] + 1, "{after:?} {now:?}");
+        Ok(())
+    })
+}

@@ -45,7 +45,7 @@ spec:
   http:
   - match: [{uri: {prefix: /moved}}]
     rewrite: {uri: /}
-    timeout: 1s
+    timeout: 3s
     route: [{destination: {host: socket}}]
   - route: [{destination: {host: socket}}]
 ---
@@ -133,7 +133,7 @@ fn grpc_makes_calls(role: Role) -> Result<()> {
                 json!(["NOT_FOUND", "no thing", [["blob-bin", "b'\\x00\\xff'"], ["detail", "'of the story'"]]]),
             ),
             ("refused('Nothing', b'')[0]", json!("UNIMPLEMENTED")),
-            ("refused('Slow', b'', 0.2)[0]", json!("DEADLINE_EXCEEDED")),
+            ("refused('Slow', b'', 2)[0]", json!("DEADLINE_EXCEEDED")),
             ("cancelled()", json!(true)),
             // Refused by policy and tried again by a rule.
             ("refused('Secret', b'')[0]", json!("PERMISSION_DENIED")),
@@ -261,10 +261,10 @@ fn a_websocket_lives(role: Role) -> Result<()> {
         }
         // It goes on when rules change, and past the timeout of the rule that let it through.
         client.ask("globals().update(held=dial('/moved')) or 1")?;
-        let mesh = role.objects(MESH).replace("timeout: 1s", "timeout: 2s");
+        let mesh = role.objects(MESH).replace("timeout: 3s", "timeout: 4s");
         applied(world, "mesh.yaml", "changed", &mesh)?;
         let answer = client.ask(
-            "[held.send('still'), __import__('time').sleep(1.5), held.send('there'), held.recv(20), held.recv(20)][3:]",
+            "[held.send('still'), __import__('time').sleep(5), held.send('there'), held.recv(20), held.recv(20)][3:]",
         )?;
         ensure!(answer == json!(["llits", "ereht"]), "{answer}");
         Ok(())

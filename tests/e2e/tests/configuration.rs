@@ -16,7 +16,7 @@ use ripstop_world::{SOON, World, wait_for};
 use serde_json::Value;
 
 /// A change acts within a second; a loaded machine gets more.
-const RELOAD: Duration = Duration::from_secs(5);
+const RELOAD: Duration = Duration::from_secs(15);
 
 fn service(name: &str) -> String {
     format!(

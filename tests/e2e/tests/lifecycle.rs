@@ -13,7 +13,7 @@ use ripstop_e2e::{CALLS, NODES, echo};
 use ripstop_world::{HostProcess, SOON, World, all_processes, signal, wait_for};
 
 /// How long an orderly end may take.
-const ORDERLY: Duration = Duration::from_secs(15);
+const ORDERLY: Duration = Duration::from_secs(25);
 
 fn world() -> Result<World> {
     let world = World::start(&[

@@ -432,7 +432,7 @@ fn connections_that_come_in_last_as_long_as_a_sidecar_says() -> Result<()> {
             let text = format!("apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {{name: default, namespace: shop}}\nspec: {{inboundConnectionPool: {{tcp: {{{tcp}}}}}}}\n");
             applied(world, "sidecar.yaml", mark, &text)
         };
-        for (mark, field) in [("idle", "idleTimeout: 1s"), ("lasting", "maxConnectionDuration: 1s")] {
+        for (mark, field) in [("idle", "idleTimeout: 3s"), ("lasting", "maxConnectionDuration: 3s")] {
             tcp(mark, &format!("{field}, connectTimeout: 2s, tcpKeepalive: {{time: 60s}}"))?;
             client.ask("hold('far.shop')")?;
             client.ask("ping()")?;

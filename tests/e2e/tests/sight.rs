@@ -81,7 +81,10 @@ fn value(world: &World, proxy: &str, name: &str) -> Result<String> {
 fn requests_to_a_declared_port_are_told_one_by_one() -> Result<()> {
     World::start(&[("nodes.yaml", NODES), ("web.yaml", SERVICE)])?.tell(|world| {
         let Stage { server, mut client } = Stage::set(world)?;
-        let before: u64 = requests(world, "node-west")?.iter().map(|(_, count)| count).sum();
+        let before: u64 = wait_for("the first to be counted", SOON, || {
+            let sum: u64 = requests(world, "node-west")?.iter().map(|(_, count)| count).sum();
+            Ok((sum > 0).then_some(sum))
+        })?;
         let tap = Client::start(world.command(&["tap", "-n", "shop", "--to", "web", "-o", "json", "--max", "6"]))?;
         let only = world.command(&["tap", "--status", "4xx", "--path", "/miss", "--from", "shop/", "--max", "1"]);
         let only = Client::start(only)?;

@@ -8,7 +8,7 @@ use ripstop_e2e::{
     machine::{on_host, opens},
     observe::applied,
 };
-use ripstop_world::{HostNetwork, World};
+use ripstop_world::{HostNetwork, SOON, World, wait_for};
 use serde_json::{Value, json};
 
 /// Runs on Debian's own Python, for `h2` is one of its packages.
@@ -65,6 +65,8 @@ fn trailers_sockets_and_old_clients_pass_between_versions() -> Result<()> {
         fs::write(&program, PEER)?;
         applied(world, "objects.yaml", "objects", &objects(&program))?;
         opens(world, &[80])?;
+        wait_for("the peer", SOON, || Ok((world.get("shop", "peer-0")?["ready"] == true).then_some(())))?;
+        world.settle()?;
         let asked = |from_outside: bool, name: &str, version: &str, more: &Value| -> Result<Value> {
             let (address, host) = if from_outside {
                 ("127.0.0.1".to_owned(), format!("{name}.example"))

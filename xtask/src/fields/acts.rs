@@ -7,7 +7,7 @@ use ripstop_api::{format::fields_of, parse_file};
 use ripstop_compile::{Assignments, Declared, Input, Objects, bundle_sources, compile};
 use serde_json::{Value, json};
 
-use super::gaps::{TOLD, is_elsewhere, is_open, row_of};
+use super::gaps::{TOLD, is_elsewhere, row_of};
 
 /// Objects whose fields all say something else than their defaults, one a line.
 const OBJECTS: &str = include_str!("acts/objects.jsonl");
@@ -32,7 +32,7 @@ pub(super) fn idle() -> Vec<String> {
     for (kind, page, below) in TOLD {
         for whole in fields_of(kind) {
             let Some(field) = whole.strip_prefix(below) else { continue };
-            let elsewhere = is_open(page, field) || is_elsewhere(page, field);
+            let elsewhere = is_elsewhere(page, field);
             let acts = acting.contains(&(name_of(page), whole.clone())) || SAID_IN_VAIN.contains(&field);
             if !elsewhere && !acts && row_of(page, field).is_some_and(|row| !says_nothing(row.does)) {
                 idle.push(format!("{page} {field}"));

@@ -23,10 +23,6 @@ pub(super) const TOLD: [(Kind, &str, &str); 13] = [
     (Kind::Mesh, "meshConfig", "meshConfig."),
 ];
 
-/// What has no row yet, with all below it: RS224 tells of it when it is used. Whoever makes it act takes it off this list.
-/// Names without a dot are those of fields wherever they stand.
-const OPEN: [(&str, &str); 0] = [];
-
 /// What shapes no traffic, with all below it, and why.
 const ELSEWHERE: [(&str, Why, &[&str]); 5] = [
     (
@@ -122,16 +118,6 @@ pub(super) fn row_of(page: &str, field: &str) -> Option<&'static Field> {
         Some((told.map(|told| told.len()).max()?, row))
     });
     named.max_by_key(|(length, _)| *length).map(|(_, row)| row)
-}
-
-/// Whether a field without a row is known to have none.
-pub(super) fn is_open(page: &str, field: &str) -> bool {
-    OPEN.iter().any(|(kind, name)| *kind == page && means(name, field))
-}
-
-/// Whether a name of [`OPEN`] means a field.
-fn means(name: &str, field: &str) -> bool {
-    covers(name, field) || field.split('.').any(|part| part.trim_end_matches("[]") == name)
 }
 
 /// Whether a field is about something else than traffic.

@@ -10,7 +10,7 @@ use super::Mesh;
 use crate::{
     declare::of_kind,
     finding::{Findings, info, warning},
-    traffic::authorization::DRY_RUN,
+    traffic::{authorization::DRY_RUN, process_proxy},
 };
 
 /// Codes of these rules.
@@ -76,8 +76,21 @@ fn one(object: &Object, kind: &str, known: &Annotation, (path, value): (&str, &s
         findings.add(MISPLACED, object, path, message, "move it there, or remove it");
         return;
     }
+    if *name == process_proxy::ANNOTATION {
+        return settings(object, path, value, findings);
+    }
     if let Some(Err(why)) = check.map(|check| check(value)) {
         findings.add(INVALID, object, path, format!("annotation {name}={value} is not valid: {why}"), "");
+    }
+}
+
+/// What is wrong with settings of a proxy, each by itself.
+fn settings(object: &Object, path: &str, text: &str, findings: &mut Findings) {
+    for wrong in process_proxy::wrong(text) {
+        let line = if text.lines().count() > 1 { format!("line {} of it: ", wrong.line) } else { String::new() };
+        let field = if wrong.field.is_empty() { String::new() } else { format!("{}: ", wrong.field) };
+        let message = format!("annotation {} is not valid: {line}{field}{}", process_proxy::ANNOTATION, wrong.message);
+        findings.add(INVALID, object, path, message, &wrong.hint);
     }
 }
 

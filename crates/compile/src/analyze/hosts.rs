@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ripstop_api::{finding::Code, istio};
 use ripstop_model::{HostPattern, Visibility};
 
-use super::{Mesh, host_index::HostIndex, objects::virtual_services, sentence::listed};
+use super::{
+    Mesh,
+    host_index::HostIndex,
+    objects::{acts_in_mesh, virtual_services},
+    sentence::listed,
+};
 use crate::{
     Declared,
     finding::{Findings, error, warning},
@@ -29,10 +34,6 @@ pub(crate) fn check(mesh: &Mesh<'_>, findings: &mut Findings) {
     let services: Vec<(&Declared, &istio::VirtualService)> = virtual_services(mesh).collect();
     conflicting(&services, naming, findings);
     not_affected(&services, naming, findings);
-}
-
-fn acts_in_mesh(written: &istio::VirtualService) -> bool {
-    written.gateways.is_empty() || written.gateways.iter().any(|gateway| gateway == "mesh")
 }
 
 /// A host of a VirtualService: its number among them, and the host's among its own.

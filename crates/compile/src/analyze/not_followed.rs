@@ -21,7 +21,6 @@ use super::{Mesh, jwt::token, waypoints};
 use crate::{
     finding::{Findings, info, warning},
     mesh::acting_config,
-    traffic::authorization::DRY_RUN,
     waypoint,
 };
 
@@ -174,11 +173,7 @@ fn policy(mesh: &Mesh<'_>, object: &Object, written: &AuthorizationPolicy, findi
     }
     let mut add = |path: &str, message: &str| findings.add(NOT_FOLLOWED, object, path, message, "");
     if written.action == AuthorizationAction::Audit {
-        add("spec.action", "explain tells what it records, live connections are not recorded yet");
-    }
-    if object.meta.annotations.get(DRY_RUN).is_some_and(|value| value == "true") {
-        let path = format!("metadata.annotations.{DRY_RUN}");
-        add(&path, "explain tells what it would do, for live connections that is not recorded yet");
+        add("spec.action", "what matches is counted (ripstop config policies), and not written to a log yet");
     }
     let one = written.target_ref.iter().map(|reference| ("spec.targetRef".to_owned(), reference));
     let several = written.target_refs.iter().enumerate();

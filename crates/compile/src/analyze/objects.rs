@@ -17,6 +17,11 @@ pub(crate) fn virtual_services<'a>(
     })
 }
 
+/// Whether it is for calls in the mesh.
+pub(crate) fn acts_in_mesh(written: &istio::VirtualService) -> bool {
+    written.gateways.is_empty() || written.gateways.iter().any(|gateway| gateway == "mesh")
+}
+
 pub(crate) fn destination_rules<'a>(
     mesh: &Mesh<'a>,
 ) -> impl Iterator<Item = (&'a Declared, &'a istio::DestinationRule)> + use<'a> {

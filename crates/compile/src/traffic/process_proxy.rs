@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ripstop_api::{
-    Finding, Object, Spec,
+    Finding, Level, Object, Spec,
     istio::{self, MeshProxyConfig},
     parse_file,
     ripstop::ProcessRole,
@@ -206,6 +206,30 @@ pub(crate) fn annotation(text: &str) -> (Option<Object>, Vec<Finding>) {
     }
     let parsed = parse_file("", &file);
     (parsed.objects.into_iter().next(), parsed.findings)
+}
+
+/// Something that is wrong in the annotation.
+pub(crate) struct Wrong {
+    /// Its line there, from 1.
+    pub(crate) line: usize,
+    /// The field, if it is about one.
+    pub(crate) field: String,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to do; may be empty.
+    pub(crate) hint: String,
+}
+
+/// Everything that keeps the annotation from being followed.
+pub(crate) fn wrong(text: &str) -> impl Iterator<Item = Wrong> {
+    let before = AROUND.lines().count();
+    let (_, findings) = annotation(text);
+    findings.into_iter().filter(|finding| finding.level == Level::Error).map(move |finding| Wrong {
+        line: usize::try_from(finding.position.line).unwrap_or(0).saturating_sub(before).max(1),
+        field: finding.path.strip_prefix(BASE).unwrap_or_default().to_owned(),
+        message: finding.message,
+        hint: finding.hint,
+    })
 }
 
 /// What such an object says.

@@ -62,13 +62,16 @@ async fn the_last_good_one_counts_until_there_is_another() {
     assert_eq!(bundles.note(url, Ok(document(&pem, Some(0))), 0), (SHORTEST, 0));
     let one = (vec![pem.clone()], vec!["a.example".to_owned()]);
     assert_eq!((believed(&bundles), told(&bundles).len()), (one.clone(), 0));
+    // Each change is one of the whole mesh, however often the document asks to be fetched.
+    assert_eq!(bundles.note(url, Ok(document(&authority(), Some(1))), 0), (AFTER_CHANGE, 0));
+    assert_eq!(bundles.note(url, Ok(document(&pem, Some(60))), 0), (Duration::from_secs(60), 0));
     bundles.note(url, failed(), 0);
     assert_eq!(told(&bundles), ["its server did not answer within 10 s: what it said before counts on"]);
     assert_eq!(believed(&bundles), one);
 
     let mut metrics = String::new();
     bundles.write_metrics(&mut metrics);
-    assert!(metrics.contains(&format!("fetches_total{{url=\"{URL}\",result=\"success\"}} 3\n")), "{metrics}");
+    assert!(metrics.contains(&format!("fetches_total{{url=\"{URL}\",result=\"success\"}} 5\n")), "{metrics}");
     assert!(metrics.contains(&format!("fetches_total{{url=\"{URL}\",result=\"failure\"}} 4\n")), "{metrics}");
 
     // It outlives the process.

@@ -1,11 +1,15 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ripstop_model::{
-    ConnectionProfile, EscapedSlashes, ObjectName, PathNormalization, RuleId, Traffic, TrafficDefaults,
+    AppProtocol, Change, ConnectionProfile, DataplaneMode, Enrolment, EscapedSlashes, ObjectName, PathNormalization,
+    RuleId, Traffic, TrafficDefaults, Underscores,
 };
 
 use super::*;
-use crate::samples::{traffic, workload};
+use crate::{
+    reads_requests,
+    samples::{behind, service, traffic, workload},
+};
 
 #[test]
 fn what_is_said_of_a_gateway_stands_for_the_whole_of_it() {
@@ -63,4 +67,38 @@ fn what_a_process_is_said_to_be_like_is_in_place_of_what_the_mesh_says() {
     assert_eq!(connection_settings(&program, &gateway), edge.at_gateway());
     assert_eq!(paths(&program, &gateway).escaped_slashes, EscapedSlashes::Redirected);
     assert_eq!(paths(&program, &named("own-0", ProcessKind::Gateway)).escaped_slashes, EscapedSlashes::Decoded);
+}
+
+/// What only who reads requests can do has them read, at whoever has a proxy of its own.
+#[test]
+fn settings_of_a_sidecar_have_requests_read() {
+    let of = |connections, protocol| {
+        let proxies = Arc::new(ProxyDefaults { connections, ..ProxyDefaults::default() });
+        let program = traffic(Traffic {
+            defaults: Arc::new(TrafficDefaults { proxies, ..TrafficDefaults::default() }),
+            ..Traffic::default()
+        });
+        let mut web = service("ns", "app");
+        web.ports[0].protocol = protocol;
+        program.with(2, [Change::Service(Arc::new(web))])
+    };
+    let mode = |mode| Workload {
+        enrolment: Enrolment { mode, decided_by: None },
+        ..behind(workload("ns", "app", 1), &service("ns", "app"))
+    };
+    let (ambient, injected) = (mode(DataplaneMode::Node), mode(DataplaneMode::Sidecar));
+    let none = ConnectionSettings::NONE;
+    for (settings, reads) in [
+        (ConnectionSettings { underscores: Some(Underscores::Refused), ..none }, true),
+        (ConnectionSettings { idle: Some(Duration::from_secs(5)), ..none }, true),
+        (ConnectionSettings { kept: Some(1), connections: Some(2), profile: ConnectionProfile::Edge, ..none }, false),
+        (none, false),
+    ] {
+        let program = of(settings, AppProtocol::Http11);
+        assert_eq!(reads_requests(&program, &injected, 8080), reads, "{settings:?}");
+        assert!(!reads_requests(&program, &ambient, 8080), "{settings:?}");
+        // What may wait for its server to speak is left alone.
+        assert!(!reads_requests(&program, &injected, 9999), "{settings:?}");
+        assert!(!reads_requests(&of(settings, AppProtocol::Unknown), &injected, 8080), "{settings:?}");
+    }
 }

@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ripstop_model::{
-    BackendSettings, ClientTls, Gateway, GatewayName, HttpAction, HttpMatch, HttpRule, PolicyTarget, PortSettings,
-    Resolution, Selector, ServerProtocol, StringMatch, TrafficChange, TrafficDefaults, TrafficTarget, Visibility,
+    AppProtocol, BackendSettings, CallerScope, ClientTls, Gateway, GatewayName, HttpAction, HttpMatch, HttpRule,
+    IngressScope, ListenerMode, PolicyTarget, PortSettings, Resolution, Selector, ServerProtocol, StringMatch,
+    TrafficChange, TrafficDefaults, TrafficTarget, Visibility,
 };
 
 use super::*;
@@ -131,6 +132,33 @@ fn attached(key: u8, things: &[&str], created: u64) -> TrafficPolicy {
     }
 }
 
+/// Of every other age with a listener of the proxy's own.
+fn scope(key: u8, created: u64) -> CallerScope {
+    let (namespace, name) = name(key);
+    let mode = if created.is_multiple_of(2) { ListenerMode::Own } else { ListenerMode::Captured };
+    let ingress = IngressScope {
+        port: 8080,
+        protocol: AppProtocol::Http11,
+        bind: None,
+        mode,
+        tls: None,
+        endpoint: None,
+        pool: None,
+    };
+    CallerScope {
+        id: RuleId(format!("Sidecar/{namespace}/{name}/{created}").into()),
+        namespace,
+        name,
+        selector: Selector::default(),
+        egress: None,
+        ingress: vec![ingress],
+        outbound: None,
+        egress_proxy: None,
+        inbound_pool: None,
+        created,
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let key = || 0..6_u8;
     let age = || 0..3_u64;
@@ -153,6 +181,8 @@ fn change() -> impl Strategy<Value = Change> {
     let attached = (key(), option::weighted(0.7, (hosts(), age()))).prop_map(|(key, there)| {
         TrafficChange::Policy(name(key), there.map(|(things, created)| Arc::new(attached(key, &things, created))))
     });
+    let scopes = (key(), option::weighted(0.7, age()))
+        .prop_map(|(key, there)| TrafficChange::Scope(name(key), there.map(|created| Arc::new(scope(key, created)))));
     let defaults = any::<bool>().prop_map(|auto_mtls| {
         TrafficChange::Defaults(Arc::new(TrafficDefaults { auto_mtls, ..TrafficDefaults::default() }))
     });
@@ -166,6 +196,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => gateways.prop_map(Change::TrafficObject),
         2 => backends.prop_map(Change::TrafficObject),
         2 => attached.prop_map(Change::TrafficObject),
+        2 => scopes.prop_map(Change::TrafficObject),
         1 => defaults.prop_map(Change::TrafficObject),
         1 => policies,
     ]
@@ -181,6 +212,7 @@ struct Contents {
     tables_by_gateway: BTreeMap<ObjectName, BTreeMap<String, Vec<ObjectName>>>,
     listeners: Listeners,
     with_credentials: Vec<ObjectName>,
+    with_own_listeners: Vec<ObjectName>,
     entries: BTreeMap<String, Vec<HostEntryOf>>,
     by_target: ByTarget,
 }
@@ -198,6 +230,7 @@ fn contents(program: &Program) -> Contents {
         tables_by_gateway,
         listeners,
         with_credentials,
+        with_own_listeners,
         entries,
         by_target,
     } = program;
@@ -219,6 +252,7 @@ fn contents(program: &Program) -> Contents {
         tables_by_gateway: tables_by_gateway.iter().map(|(name, tables)| (name.clone(), by_host(tables))).collect(),
         listeners: listeners.clone(),
         with_credentials: with_credentials.iter().cloned().collect(),
+        with_own_listeners: with_own_listeners.iter().cloned().collect(),
         entries: entries
             .iter()
             .map(|(host, entries)| (host.to_string(), entries.iter().map(of_entry).collect()))

@@ -174,7 +174,7 @@ async fn ask(
         may_leave(caller, endpoint.workload(), endpoint.way())?;
     }
     let version = match check {
-        HealthCheck::Http { .. } => Some(facts.version_for(Protocol::Http11)),
+        HealthCheck::Http { .. } => Some(facts.version_for(Protocol::Http11, &endpoint)),
         HealthCheck::Grpc { .. } => Some(HttpVersion::Http2),
         HealthCheck::Tcp { .. } => None,
     };

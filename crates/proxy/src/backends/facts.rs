@@ -24,6 +24,15 @@ pub enum HttpVersion {
     Http2,
 }
 
+/// Which HTTP a port speaks; nothing: what its client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    /// To endpoints that are connected to as they are.
+    directly: Option<HttpVersion>,
+    /// To endpoints at the end of a tunnel of the mesh.
+    by_tunnel: Option<HttpVersion>,
+}
+
 /// What holds for a backend under one configuration, and where its names lead.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -51,8 +60,8 @@ pub(super) struct Facts {
     pub(super) idle_timeout: Option<Duration>,
     /// How TLS is made.
     pub(super) origination: Option<Arc<Origination>>,
-    /// HTTP of the port, if that depends on nobody.
-    version: Option<HttpVersion>,
+    /// HTTP of the port.
+    spoken: Spoken,
     /// Who calls.
     pub(super) caller: Arc<Workload>,
     /// The caller's identity; nothing: it has none.
@@ -123,23 +132,27 @@ impl Outlook<'_> {
         Some(Sessions::new(key, &self.key.host))
     }
 
-    /// HTTP of the port, if that does not depend on the client.
-    pub(super) fn version(&self, pool: Option<&ConnectionPool>) -> Option<HttpVersion> {
+    /// HTTP of the port.
+    pub(super) fn spoken(&self, pool: Option<&ConnectionPool>) -> Spoken {
         let declared = self.callee.and_then(|callee| callee.protocol(self.key.port)).unwrap_or_default();
         let plain = match declared {
-            AppProtocol::Http2 | AppProtocol::Grpc => return Some(HttpVersion::Http2),
+            AppProtocol::Http2 | AppProtocol::Grpc => return Spoken::always(Some(HttpVersion::Http2)),
             AppProtocol::Http11 => Some(HttpVersion::Http1),
             AppProtocol::Unknown | AppProtocol::Tcp | AppProtocol::Tls => None,
         };
-        match pool.map(|pool| pool.upgrade).unwrap_or_default() {
-            HttpUpgrade::Yes => Some(HttpVersion::Http2),
-            HttpUpgrade::AsClient => None,
+        let is_upgraded = match pool.map(|pool| pool.upgrade).unwrap_or_default() {
+            HttpUpgrade::Yes => true,
+            HttpUpgrade::AsClient => return Spoken::always(None),
             // The mesh's setting is for ports that are declared to be HTTP only.
-            HttpUpgrade::Default if self.program.traffic().defaults.h2_upgrade && plain.is_some() => {
-                Some(HttpVersion::Http2)
-            }
-            HttpUpgrade::No | HttpUpgrade::Default => plain,
+            HttpUpgrade::Default => self.program.traffic().defaults.h2_upgrade && plain.is_some(),
+            HttpUpgrade::No => false,
+        };
+        if !is_upgraded {
+            return Spoken::always(plain);
         }
+        // The tunnel is HTTP/2 already, and the application at its end is asked by what its port declares, as Istio's
+        // sidecars do.
+        Spoken { directly: Some(HttpVersion::Http2), by_tunnel: plain.or(Some(HttpVersion::Http2)) }
     }
 }
 
@@ -157,6 +170,14 @@ pub(super) fn settings(effective: &EffectiveBackend) -> Settings {
         retry_budget: effective.retry_budget,
         checks: effective.health_checks.clone(),
         ..Settings::default()
+    }
+}
+
+// === impl Spoken ===
+
+impl Spoken {
+    fn always(version: Option<HttpVersion>) -> Self {
+        Self { directly: version, by_tunnel: version }
     }
 }
 
@@ -183,7 +204,7 @@ impl Facts {
             name_refresh: defaults.name_refresh,
             connect_timeout: timeout.unwrap_or(defaults.connect_timeout),
             idle_timeout: Some(idle).filter(|idle| !idle.is_zero()),
-            version: outlook.version(pool),
+            spoken: outlook.spoken(pool),
             identity: outlook.caller.identity().ok(),
             caller: Arc::clone(outlook.caller),
             callee: outlook.callee.cloned(),
@@ -192,9 +213,12 @@ impl Facts {
         }
     }
 
-    /// Which HTTP is spoken for a client of `client`.
-    pub(super) fn version_for(&self, client: Protocol) -> HttpVersion {
-        self.version.unwrap_or(match client {
+    /// Which HTTP is spoken to `endpoint` for a client of `client`.
+    pub(super) fn version_for(&self, client: Protocol, endpoint: &EndpointKey) -> HttpVersion {
+        // In TLS of its own, its version is that of both ends.
+        let is_bare = endpoint.is_tunnelled() && self.origination.is_none();
+        let said = if is_bare { self.spoken.by_tunnel } else { self.spoken.directly };
+        said.unwrap_or(match client {
             Protocol::Http2 => HttpVersion::Http2,
             Protocol::Http10 | Protocol::Http11 => HttpVersion::Http1,
         })

@@ -1,6 +1,7 @@
 //! Where names outside of the mesh lead.
 
 use std::{
+    collections::HashSet,
     fmt,
     future::Future,
     io,
@@ -64,7 +65,8 @@ pub(super) fn start(backend: &Arc<SharedBackend>, resolver: &Arc<dyn Resolve>) {
 }
 
 async fn keep_asking(backend: Weak<SharedBackend>, resolver: Arc<dyn Resolve>) {
-    while let Some(wait) = ask_all(&backend, &*resolver).await {
+    let mut unknown = HashSet::new();
+    while let Some(wait) = ask_all(&backend, &*resolver, &mut unknown).await {
         let Some(backend) = backend.upgrade() else { return };
         tokio::select! {
             () = backend.renamed() => {}
@@ -73,8 +75,13 @@ async fn keep_asking(backend: Weak<SharedBackend>, resolver: Arc<dyn Resolve>) {
     }
 }
 
-/// Asks for all names once; how long to wait until the next time; nothing: nobody needs any more.
-async fn ask_all(backend: &Weak<SharedBackend>, resolver: &dyn Resolve) -> Option<Duration> {
+/// Asks for all names once; how long to wait until the next time; nothing: nobody needs any more. Of what is not known to
+/// DNS, and not in `unknown` yet, the log tells.
+async fn ask_all(
+    backend: &Weak<SharedBackend>,
+    resolver: &dyn Resolve,
+    unknown: &mut HashSet<Arc<str>>,
+) -> Option<Duration> {
     let facts = Arc::clone(&*backend.upgrade()?.facts());
     if facts.names.is_empty() && backend.upgrade()?.stop_resolving() {
         return None;
@@ -90,6 +97,11 @@ async fn ask_all(backend: &Weak<SharedBackend>, resolver: &dyn Resolve) -> Optio
         match answer {
             Ok(Resolved { addresses, ttl }) => {
                 wait = wait.min(ttl.unwrap_or(latest)).max(soonest);
+                if !addresses.is_empty() {
+                    unknown.remove(name);
+                } else if unknown.insert(Arc::clone(name)) {
+                    tracing::warn!(%name, backend = %backend.key(), "DNS knows no address of a name: calls of it fail");
+                }
                 backend.learn(name, Some(addresses));
             }
             Err(error) => {

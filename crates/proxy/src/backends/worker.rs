@@ -370,10 +370,10 @@ impl WorkerBackend {
         client: impl FnOnce() -> Rc<ClientEnds>,
     ) -> Result<Order, BackendError> {
         let facts = Arc::clone(&*self.shared.facts());
-        let version = wanted.version(&facts);
         let Some(endpoint) = facts.current(endpoint).cloned() else {
             return Err(BackendError::Gone(endpoint.address()));
         };
+        let version = wanted.version(&facts, &endpoint);
         let certificate = |identity: &_| self.state.certificate(|| Ok(open::credential(context, identity)?.generation));
         let way = open::way(certificate, self.shared.key(), &facts, &endpoint, Some(version), authority)?;
         let announced = self.announced(&facts, client);

@@ -380,7 +380,8 @@ impl Arrived {
         let goes_by_name = entrance.tls.as_ref().is_some_and(|tls| tls.mode == ServerTlsMode::AutoPassthrough);
         let sent = if goes_by_name { Sent::AsItIs } else { Sent::AsRuled };
         let standpoint = Standpoint::Gateway(entrance);
-        if let Err(error) = standpoint.judge(&program, &own, peer, None, destination, Content::Opaque) {
+        let counts = Some(&context.shared.policy_counts);
+        if let Err(error) = standpoint.judge(&program, &own, peer, None, destination, Content::Opaque, counts) {
             parties.failed(&context, since, version, &error);
             return reset(stream);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::{Rc, Weak},
     sync::Arc,
 };
@@ -13,7 +14,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{error::Error, inbound_pools::RequestLimits};
+use crate::{error::Error, inbound_pools::RequestLimits, to_application::ToApplication};
+
+/// How an application is reached.
+#[derive(Clone, Debug)]
+pub(super) struct Reaching {
+    /// Where it is.
+    pub(super) to: ToApplication,
+    /// How much it takes.
+    pub(super) limits: RequestLimits,
+}
 
 /// The connection of HTTP/2 to an application. It is opened for the first request, and another one when it takes no more.
 /// Whoever asked for it may leave meanwhile: the opening goes on for the others. Dropped, everything ends.
@@ -22,8 +32,8 @@ pub(super) struct SharedApplication(Rc<State>);
 
 #[derive(Default)]
 struct State {
-    /// What the last opening came to.
-    last: RefCell<Option<Result<Rc<Opened>, Arc<Error>>>>,
+    /// What the last opening came to, and where it was to lead.
+    last: RefCell<Option<(SocketAddr, Outcome)>>,
     is_opening: Cell<bool>,
     /// Rings when an opening ends.
     ended: Notify,
@@ -31,10 +41,14 @@ struct State {
     tasks: RefCell<JoinSet<()>>,
 }
 
+type Outcome = Result<Rc<Opened>, Arc<Error>>;
+
 /// A connection that takes many requests.
 #[derive(Debug)]
 struct Opened {
     client: Http2Client,
+    /// Where it leads.
+    target: SocketAddr,
     since: Instant,
     /// When its last request ended.
     idle: Cell<Instant>,
@@ -69,6 +83,8 @@ struct Idle {
 pub(super) struct KeptApplication {
     /// The connection.
     pub(super) client: Http1Client,
+    /// Where it leads.
+    target: SocketAddr,
     opened: Instant,
 }
 
@@ -80,9 +96,11 @@ thread_local! {
 
 impl SharedApplication {
     /// A request to the application, if it can be sent at once.
-    pub(super) fn ready(&self, limits: &RequestLimits) -> Option<ApplicationCall> {
+    pub(super) fn ready(&self, reaching: &Reaching) -> Option<ApplicationCall> {
         match &*self.0.last.borrow() {
-            Some(Ok(opened)) if opened.takes_one(limits) && opened.client.may_open().is_ok() => Some(opened.call()),
+            Some((_, Ok(opened))) if opened.takes_one(reaching) && opened.client.may_open().is_ok() => {
+                Some(opened.call())
+            }
             _ => None,
         }
     }
@@ -90,7 +108,7 @@ impl SharedApplication {
     /// A request to the application, which `connect` connects to. Dropped, only this one is given up.
     pub(super) async fn call<F>(
         &self,
-        limits: &RequestLimits,
+        reaching: &Reaching,
         connect: impl Fn() -> F,
     ) -> Result<ApplicationCall, Arc<Error>>
     where
@@ -98,7 +116,7 @@ impl SharedApplication {
     {
         let state = &self.0;
         loop {
-            if let Some(call) = self.ready(limits) {
+            if let Some(call) = self.ready(reaching) {
                 return Ok(call);
             }
             let ended = state.ended.notified();
@@ -107,14 +125,14 @@ impl SharedApplication {
             if !state.is_opening.replace(true) {
                 let mut tasks = state.tasks.borrow_mut();
                 while tasks.try_join_next().is_some() {}
-                tasks.spawn_local(open(Rc::downgrade(state), connect(), limits.clone()));
+                tasks.spawn_local(open(Rc::downgrade(state), connect(), reaching.clone()));
             }
             ended.await;
             match &*state.last.borrow() {
-                Some(Ok(opened)) if opened.takes_one(limits) => return Ok(opened.call()),
-                // Others who waited have filled it.
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(Arc::clone(error)),
+                Some((_, Ok(opened))) if opened.takes_one(reaching) => return Ok(opened.call()),
+                Some((target, Err(error))) if *target == reaching.to.target => return Err(Arc::clone(error)),
+                // Others who waited have filled it, or it was to lead elsewhere.
+                Some(_) => {}
                 None => return Err(Arc::new(Error::Gone)),
             }
         }
@@ -122,7 +140,8 @@ impl SharedApplication {
 }
 
 /// Opens a connection, and tells those who wait.
-async fn open(state: Weak<State>, connecting: impl Future<Output = Result<Io, Error>>, limits: RequestLimits) {
+async fn open(state: Weak<State>, connecting: impl Future<Output = Result<Io, Error>>, reaching: Reaching) {
+    let Reaching { to, limits } = reaching;
     let opened = match connecting.await {
         Ok(io) => {
             let (client, driver) = Http2Client::new(io, options(&limits));
@@ -135,7 +154,7 @@ async fn open(state: Weak<State>, connecting: impl Future<Output = Result<Io, Er
                 });
             }
             client.settled().await;
-            Ok(Opened::new(client))
+            Ok(Opened::new(client, to.target))
         }
         Err(error) => Err(Arc::new(error)),
     };
@@ -146,7 +165,7 @@ async fn open(state: Weak<State>, connecting: impl Future<Output = Result<Io, Er
         let ending = end_in_time(Rc::downgrade(&state), Rc::downgrade(opened), limits);
         state.tasks.borrow_mut().spawn_local(ending);
     }
-    *state.last.borrow_mut() = Some(opened);
+    *state.last.borrow_mut() = Some((to.target, opened));
     state.is_opening.set(false);
     state.ended.notify_waiters();
 }
@@ -167,7 +186,7 @@ async fn end_in_time(state: Weak<State>, opened: Weak<Opened>, limits: RequestLi
         sleep_until(end).await;
     }
     let (Some(state), Some(opened)) = (state.upgrade(), opened.upgrade()) else { return };
-    let is_last = matches!(&*state.last.borrow(), Some(Ok(last)) if Rc::ptr_eq(last, &opened));
+    let is_last = matches!(&*state.last.borrow(), Some((_, Ok(last))) if Rc::ptr_eq(last, &opened));
     if is_last {
         let gone = state.last.borrow_mut().take();
         drop(gone);
@@ -187,14 +206,14 @@ fn options(limits: &RequestLimits) -> Rc<Http2Options> {
 // === impl Opened ===
 
 impl Opened {
-    fn new(client: Http2Client) -> Rc<Self> {
+    fn new(client: Http2Client, target: SocketAddr) -> Rc<Self> {
         let now = Instant::now();
-        Rc::new(Self { client, since: now, idle: Cell::new(now), active: Cell::new(0), served: Cell::new(0) })
+        Rc::new(Self { client, target, since: now, idle: Cell::new(now), active: Cell::new(0), served: Cell::new(0) })
     }
 
     /// Whether one more request may go by it, as far as it is for its listener to say.
-    fn takes_one(&self, limits: &RequestLimits) -> bool {
-        limits.goes_on(self.since, self.served.get()) && limits.has_room(self.active.get())
+    fn takes_one(&self, Reaching { to, limits }: &Reaching) -> bool {
+        self.target == to.target && limits.goes_on(self.since, self.served.get()) && limits.has_room(self.active.get())
     }
 
     fn call(self: &Rc<Self>) -> ApplicationCall {
@@ -227,11 +246,11 @@ impl Drop for Stream {
 
 impl IdleApplication {
     /// The connection, if it takes another request.
-    pub(super) fn take(&self, limits: &RequestLimits) -> Option<Box<KeptApplication>> {
+    pub(super) fn take(&self, Reaching { to, limits }: &Reaching) -> Option<Box<KeptApplication>> {
         let mut idle = self.0.borrow_mut();
         idle.ending.abort_all();
         let mut kept = idle.kept.take()?;
-        kept.goes_on(limits).then_some(kept)
+        (kept.target == to.target && kept.goes_on(limits)).then_some(kept)
     }
 
     /// Keeps the connection for the next request, if it takes one.
@@ -256,9 +275,9 @@ impl IdleApplication {
 // === impl KeptApplication ===
 
 impl KeptApplication {
-    /// A connection that was just opened.
-    pub(super) fn new(client: Http1Client) -> Box<Self> {
-        Box::new(Self { client, opened: Instant::now() })
+    /// A connection to `target` that was just opened.
+    pub(super) fn new(client: Http1Client, target: SocketAddr) -> Box<Self> {
+        Box::new(Self { client, target, opened: Instant::now() })
     }
 
     fn goes_on(&mut self, limits: &RequestLimits) -> bool {

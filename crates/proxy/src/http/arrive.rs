@@ -5,7 +5,6 @@ mod secured;
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::pin,
     rc::Rc,
     time::{Duration, Instant},
@@ -45,10 +44,6 @@ pub struct Arrived {
     pub parties: Parties,
     /// The client's connection.
     pub stream: Io,
-    /// The application.
-    pub target: SocketAddr,
-    /// The address that the application sees as its caller's.
-    pub spoofed: Option<SocketAddr>,
 }
 
 /// How long a client may be silent at first. Longer, it takes the place of others, who may be let in.
@@ -102,11 +97,11 @@ impl Arrived {
     }
 
     async fn requests(self, context: &Rc<Context>, read: Buffer, version: Version) {
-        let Self { since, facts, parties, stream, target, spoofed } = self;
+        let Self { since, facts, parties, stream } = self;
         let told = parties.clone();
         let (_registered, revoked) = context.connections.register(facts.clone());
         let workload = facts.workload.clone();
-        let server = Rc::new(Inbound::new(context.clone(), facts, parties, target, spoofed, version));
+        let server = Rc::new(Inbound::new(context.clone(), facts, parties, version));
         let settings = workload.connection_settings(&context.shared.snapshot.load());
         let ends = Ends { drain: context.shared.draining.clone(), half_close: HalfClose::Listens, settings };
         let stream = stream.with_read(read);
@@ -132,13 +127,13 @@ impl Arrived {
         self.facts.judged = Judged::Opaque;
         let program = context.shared.snapshot.load_full();
         let version = program.version();
-        if let Some(error) = self.facts.refusal(&program) {
+        if let Some(error) = self.facts.judge(&program, &context.shared.policy_counts) {
             self.parties.failed(context, self.since, version, &error);
             return self.reset();
         }
         let workload = self.facts.workload.clone();
         let to = ToApplication::of(&program, &self.facts);
-        let first = match to.connect(context, &workload, self.spoofed, self.target).await {
+        let first = match to.connect(context, &workload).await {
             Ok(mut application) => application
                 .write_all(read.filled())
                 .await

@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use ripstop_balance::{Criteria, Outcome, Reach, Refused, Tried as TriedEndpoints};
 use ripstop_decide::Program;
-use ripstop_exchange::{Downstream, Fault, Framing, HeadChanges, Party, Pump, Replay, Sent, Upstream};
+use ripstop_exchange::{Downstream, Fault, Framing, HeadChanges, Party, Replay, Sent, Upstream};
 use ripstop_telemetry::ResponseFlag;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use super::{
         retry::{Attempt, Next, Retries},
         timeout::Timeouts,
     },
-    forward::{again, grpc_status, last_grpc_status, unless_idle},
+    forward::{again, grpc_status, last_grpc_status},
     global_limits::{Denied, settle},
     grpc_web::{self, Translation},
     hedging::{First, Hedger, Permits, Raced, Rival},
@@ -68,8 +68,6 @@ pub(super) struct One<'a, 'r> {
     pub(super) affinity: &'a Affinity,
     pub(super) session: &'r mut Option<Box<Session>>,
     pub(super) timeouts: Timeouts,
-    /// How long nothing may move.
-    pub(super) idle: Option<Duration>,
     /// What has counted the request.
     pub(super) counted: &'r mut Counted,
     /// Its seat at a host.
@@ -225,8 +223,8 @@ impl One<'_, '_> {
         let limit = self.timeouts.of_attempt(started.elapsed());
         let answered = match hedged.filter(|_| !others.is_empty()) {
             None => {
-                let answering = pin!(unless_idle(&mut pump, self.idle, Pump::poll_answer));
-                within(limit, answering).await.flatten()
+                let answering = pin!(pump.answer());
+                within(limit, answering).await
             }
             Some(hedged) => {
                 let mut hedger = Hedger {
@@ -237,7 +235,6 @@ impl One<'_, '_> {
                     on_route: self.on_route,
                     retries: self.retries,
                     timeouts: self.timeouts,
-                    idle: self.idle,
                     changed,
                     authority,
                     counted: self.counted,
@@ -362,8 +359,8 @@ impl One<'_, '_> {
         let through = match passed {
             Ok(()) if pump.switches() => Some(pump.through().await),
             Ok(()) => {
-                let passing = pin!(unless_idle(&mut pump, self.idle, Pump::poll_through));
-                within(whole, passing).await.flatten()
+                let passing = pin!(pump.through());
+                within(whole, passing).await
             }
             Err(failure) => Some(Err(failure)),
         };

@@ -1,15 +1,9 @@
 //! One try at having a request answered by an upstream.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin};
 
 use ripstop_exchange::{Answered, Downstream, Failure, Fault, HeadChanges, Party, Pump, Replay, Totals, Upstream};
-use ripstop_model::ConnectionSettings;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// How a request that was passed on ended.
 #[derive(Debug, Default)]
@@ -49,15 +43,6 @@ pub fn again<'a>(downstream: &'a mut Downstream<'_>) -> Downstream<'a> {
     }
 }
 
-/// How long a request is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waits {
-    /// When its answer has to begin.
-    pub until: Option<Instant>,
-    /// How long nothing of it may move.
-    pub idle: Option<Duration>,
-}
-
 /// Whether an answer is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -68,14 +53,13 @@ pub enum Kept {
 }
 
 /// Sends a request on and passes on whatever answer comes, to its end, both changed as `changes` say; but what `judge`
-/// keeps back is not passed on, as the request is sent again then. An answer begins before `waits.until`, or does not
-/// count. What is known so far is in `passed` at any time.
+/// keeps back is not passed on, as the request is sent again then. An answer begins before `until`, or does not count. What is known so far is in `passed` at any time.
 pub async fn forward(
     downstream: &mut Downstream<'_>,
     upstream: Upstream<'_>,
     changes: (&HeadChanges<'_>, &HeadChanges<'_>),
     replay: &mut Replay,
-    waits: Waits,
+    until: Option<Instant>,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Kept {
@@ -87,7 +71,7 @@ pub async fn forward(
             return Kept::Passed;
         }
     };
-    let through = through(&mut pump, response, waits, judge, passed).await;
+    let through = through(&mut pump, response, until, judge, passed).await;
     passed.totals = pump.totals();
     drop(pump);
     passed.failure = match through {
@@ -111,34 +95,28 @@ pub async fn forward(
 async fn through(
     pump: &mut Pump<'_>,
     response: &HeadChanges<'_>,
-    waits: Waits,
+    until: Option<Instant>,
     judge: impl FnOnce(&Pump<'_>) -> Kept,
     passed: &mut Passed,
 ) -> Result<Kept, Failure> {
     let answered = {
-        let answering = pin!(unless_idle(pump, waits.idle, Pump::poll_answer));
-        before(waits.until, answering).await
+        let answering = pin!(pump.answer());
+        before(until, answering).await
     };
     passed.late = answered.is_none();
-    answered.flatten().unwrap_or_else(|| Err(idled(pump, Answered::Nothing)))?;
+    answered.unwrap_or_else(|| Err(too_late(pump)))?;
     passed.status = pump.upstream().status();
     passed.grpc_status = grpc_status(pump.upstream());
     if judge(pump) == Kept::Back {
         return Ok(Kept::Back);
     }
     pump.pass_on(response)?;
-    let mut step = |pump: &mut Pump<'_>, cx: &mut Context<'_>| {
+    poll_fn(|cx| {
         let polled = pump.poll_through(cx);
         passed.totals = pump.totals();
         polled
-    };
-    if pump.switches() {
-        // Its ends know how long they are silent.
-        poll_fn(|cx| step(pump, cx)).await?;
-    } else {
-        let ended = unless_idle(pump, waits.idle, step).await;
-        ended.unwrap_or_else(|| Err(idled(pump, Answered::Head)))?;
-    }
+    })
+    .await?;
     passed.grpc_status = passed.grpc_status.or_else(|| last_grpc_status(pump.upstream()));
     Ok(Kept::Passed)
 }
@@ -151,42 +129,9 @@ pub async fn before<T>(until: Option<Instant>, doing: impl Future<Output = T>) -
     }
 }
 
-/// How long nothing of a request or its answer may move (Envoy's `stream_idle_timeout`), whatever its rule grants:
-/// whoever sends or reads nothing does not keep what others need.
-const IDLE: Duration = Duration::from_secs(300);
-
-/// The same, where settings say nothing of it; where they do, [`Patience`](super::patience::Patience) minds it.
-pub fn idle(settings: Option<&ConnectionSettings>) -> Option<Duration> {
-    settings.and_then(|settings| settings.stream_idle).is_none().then_some(IDLE)
-}
-
-/// Does a step of an exchange to its end; nothing: for `limit` nothing moved.
-pub async fn unless_idle<'p, T>(
-    pump: &mut Pump<'p>,
-    limit: Option<Duration>,
-    mut step: impl FnMut(&mut Pump<'p>, &mut Context<'_>) -> Poll<T>,
-) -> Option<T> {
-    let moved = |pump: &Pump<'_>| pump.totals().request_body + pump.totals().response_body;
-    let mut idle = pin!(sleep(limit.unwrap_or(IDLE)));
-    let mut seen = moved(pump);
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = step(pump, cx) {
-            return Poll::Ready(Some(done));
-        }
-        let Some(limit) = limit else { return Poll::Pending };
-        let now = moved(pump);
-        if now != seen {
-            seen = now;
-            idle.as_mut().reset(Instant::now() + limit);
-        }
-        idle.as_mut().poll(cx).map(|()| None)
-    })
-    .await
-}
-
-fn idled(pump: &Pump<'_>, answered: Answered) -> Failure {
+fn too_late(pump: &Pump<'_>) -> Failure {
     let fault = Fault::Io(std::io::ErrorKind::TimedOut.into());
-    Failure { party: Party::Upstream, fault, sent: pump.upstream().sent(), answered }
+    Failure { party: Party::Upstream, fault, sent: pump.upstream().sent(), answered: Answered::Nothing }
 }
 
 const GRPC_STATUS: &[u8] = b"grpc-status";
@@ -205,6 +150,3 @@ pub fn last_grpc_status(upstream: &Upstream<'_>) -> Option<u16> {
 fn number(value: &[u8]) -> Option<u16> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,8 +43,6 @@ pub(super) struct Hedger<'a, 'r> {
     pub(super) on_route: Option<&'a OnRoute>,
     pub(super) retries: &'a Retries<'a>,
     pub(super) timeouts: Timeouts,
-    /// How long nothing may move.
-    pub(super) idle: Option<Duration>,
     pub(super) changed: &'a RequestChanges<'a>,
     pub(super) authority: &'a str,
     pub(super) counted: &'r mut Counted,
@@ -155,9 +153,7 @@ impl<'a> Hedger<'a, '_> {
         // An answer that is not good, but better than none.
         let mut kept: Option<Running<'p>> = None;
         let now = Instant::now();
-        let mut idle = self.idle.map(|limit| (limit, Box::pin(sleep_until(now + limit))));
         let mut late = limit.map(|limit| Box::pin(sleep_until(now + limit)));
-        let mut moved = 0;
         let delay = self.hedged.delay();
         let mut due = Box::pin(sleep_until(now + delay.unwrap_or_default()));
         let mut is_due = false;
@@ -202,17 +198,8 @@ impl<'a> Hedger<'a, '_> {
                 {
                     return Poll::Ready(Event::Left(failure));
                 }
-                // What is sent may take as long as it likes, as long as it goes on.
-                let sent = pump.totals().request_body;
-                if sent != moved {
-                    moved = sent;
-                    if let Some((limit, idle)) = &mut idle {
-                        idle.as_mut().reset(Instant::now() + *limit);
-                    }
-                }
                 let is_late = late.as_mut().is_some_and(|late| late.as_mut().poll(cx).is_ready());
-                let is_idle = idle.as_mut().is_some_and(|(_, idle)| idle.as_mut().poll(cx).is_ready());
-                if is_late || is_idle { Poll::Ready(Event::Late) } else { Poll::Pending }
+                if is_late { Poll::Ready(Event::Late) } else { Poll::Pending }
             })
             .await;
             match event {

@@ -2,10 +2,17 @@
 
 mod again;
 
-use std::{cell::Cell, mem, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use ripstop_decide::{
-    Content, InboundFacts, Limiting, Program, Verdict, authorize, concurrency_at_workload, limits_at_workload,
+    Content, Decision, InboundFacts, Limiting, Program, authorize, concurrency_at_workload, limits_at_workload,
 };
 use ripstop_exchange::{ClientOptions, Downstream, HeadChanges, Http1Client, Io, Pump, Upstream};
 use ripstop_model::Workload;
@@ -14,7 +21,7 @@ use tokio::{select, sync::watch, time::sleep};
 
 use self::again::Again;
 use super::{
-    application::{IdleApplication, KeptApplication, SharedApplication},
+    application::{IdleApplication, KeptApplication, Reaching, SharedApplication},
     concurrency::{Seat, Taken},
     connection::{Malformed, Serve, Version},
     filters::{
@@ -28,7 +35,7 @@ use super::{
     limits::{Asking, Exceeded},
     patience::{Patience, give_up},
     respond::{answer, refused, unreachable},
-    standpoint::keeps_to_itself,
+    standpoint::{keeps_to_itself, settled},
     told::{Started, Told},
     waiting::{has_left, while_there},
 };
@@ -48,13 +55,9 @@ pub struct Inbound {
     context: Rc<Context>,
     /// Who calls whom.
     facts: Facts,
-    /// The application.
-    target: SocketAddr,
-    /// The address that the application sees as its caller's.
-    spoofed: Option<SocketAddr>,
-    /// How it is connected to.
-    to: ToApplication,
     application: Application,
+    /// How the application is reached, by that version of the configuration.
+    reached: RefCell<Option<(u64, Rc<Reaching>)>>,
     sight: RequestSight,
     /// Whether who calls is told why it is refused.
     confides: bool,
@@ -80,38 +83,54 @@ thread_local! {
 impl Inbound {
     /// Of a connection of `facts` that speaks `version`. The application is connected to when the first request is let
     /// in.
-    pub fn new(
-        context: Rc<Context>,
-        facts: Facts,
-        parties: Parties,
-        target: SocketAddr,
-        spoofed: Option<SocketAddr>,
-        version: Version,
-    ) -> Self {
+    pub fn new(context: Rc<Context>, facts: Facts, parties: Parties, version: Version) -> Self {
         let application = match version {
             Version::Http1 => Application::Http1(IdleApplication::default()),
             Version::Http2 => Application::Http2(SharedApplication::default()),
         };
         let confides = keeps_to_itself(parties.source.as_deref());
-        let to = ToApplication::of(&context.shared.snapshot.load(), &facts);
         let sight = context.recorder.sight(parties, Reporter::Destination, Called::Service);
         let (unlimited, unseated, following) = (Cell::new(None), Cell::new(None), Following::default());
-        Self { context, facts, target, spoofed, to, application, sight, confides, unlimited, unseated, following }
+        let reached = RefCell::default();
+        Self { context, facts, application, reached, sight, confides, unlimited, unseated, following }
+    }
+
+    /// How the application is reached, as `program` says.
+    fn reaching(&self, program: &Program) -> Rc<Reaching> {
+        let reached = &mut *self.reached.borrow_mut();
+        match reached {
+            Some((version, reaching)) if *version == program.version() => Rc::clone(reaching),
+            _ => {
+                let own = self.facts.workload.in_snapshot(program);
+                let limits = own.map(|own| RequestLimits::of(program, own, self.facts.port)).unwrap_or_default();
+                let reaching = Reaching { to: ToApplication::of(program, &self.facts), limits };
+                Rc::clone(&reached.insert((program.version(), Rc::new(reaching))).1)
+            }
+        }
     }
 
     /// A connection to the application, which may come to be when this is no more.
-    fn connect(&self) -> impl Future<Output = Result<Io, Error>> + use<> {
+    fn connect(&self, to: ToApplication) -> impl Future<Output = Result<Io, Error>> + use<> {
         let (context, workload) = (Rc::clone(&self.context), Arc::clone(&self.facts.workload));
-        let (spoofed, target, to) = (self.spoofed, self.target, self.to);
-        async move { to.connect(&context, &workload, spoofed, target).await.map(Io::from) }
+        async move { to.connect(&context, &workload).await.map(Io::from) }
     }
 
-    /// Whether the request may come in; why not.
+    /// Whether a request that is under way may go on; why not.
     fn judge(&self, program: &Program, head: &Head) -> Result<(), Error> {
+        self.decide(program, head).and_then(settled)
+    }
+
+    /// Whether one that has just come may come in; why not. What policies say of it is counted.
+    fn judge_new(&self, program: &Program, head: &Head) -> Result<(), Error> {
+        let decided = self.decide(program, head);
+        decided.inspect(|decision| self.context.shared.policy_counts.note(decision)).and_then(settled)
+    }
+
+    fn decide(&self, program: &Program, head: &Head) -> Result<Decision, Error> {
         let Some(destination) = self.facts.workload.in_snapshot(program) else {
             return Err(Error::UnknownWorkload(self.facts.workload.uid.as_str().into()));
         };
-        let decision = head.with_facts(|request| {
+        Ok(head.with_facts(|request| {
             let facts = InboundFacts::connection(
                 destination,
                 self.facts.port,
@@ -121,14 +140,7 @@ impl Inbound {
             let content = Content::Request(request);
             let sni = self.facts.sni.as_deref();
             authorize(program, &InboundFacts { address: Some(self.facts.address), sni, content, ..facts })
-        });
-        match decision.without_authorizer() {
-            Verdict::Allow { .. } => Ok(()),
-            denied @ Verdict::Deny { .. } => {
-                let (code, policy) = (denied.code(), denied.policy().cloned());
-                Err(Error::Denied { reason: denied.to_string(), code, policy })
-            }
-        }
+        }))
     }
 
     /// Whether the request is one too many; what its client is told of the limits that it met.
@@ -181,12 +193,6 @@ impl Inbound {
         Some((limiting?, own))
     }
 
-    /// The limits of what comes to its port.
-    fn limits(&self, program: &Program) -> RequestLimits {
-        let own = self.facts.workload.in_snapshot(program);
-        own.map_or_else(RequestLimits::default, |own| RequestLimits::of(program, own, self.facts.port))
-    }
-
     /// Counts the request as one more of that kind; why there are too many.
     fn count(&self, limits: &RequestLimits, counting: Counting) -> Result<Place, Error> {
         let at = (&self.facts.workload.uid, self.facts.port);
@@ -210,7 +216,7 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         head: &Head,
-        (allowed, mut seat, limits): (Allowed, Seat, &RequestLimits),
+        (allowed, mut seat, reaching): (Allowed, Seat, &Reaching),
         again: &mut Again,
         passed: &mut Passed,
     ) -> Result<(), Arc<Error>> {
@@ -228,19 +234,20 @@ impl Inbound {
         let mut retrying = Place::default();
         loop {
             let ways = (&changes, &answer);
-            let tried = self.try_once(downstream, ways, (again, &mut seat, limits), &mut retrying, passed).await;
+            let tried = self.try_once(downstream, ways, (again, &mut seat, reaching), &mut retrying, passed).await;
             if matches!(tried, Ok(Kept::Passed)) && passed.failure.is_none() && !passed.late {
                 return Ok(());
             }
             // An answer that was kept back has its place already.
             if !matches!(tried, Ok(Kept::Back)) {
                 drop(mem::take(&mut retrying));
-                let Ok(place) = self.count(limits, Counting::Retry) else { return tried.map(|_| ()) };
+                let Ok(place) = self.count(&reaching.limits, Counting::Retry) else { return tried.map(|_| ()) };
                 retrying = place;
             }
             let Some(pause) = again.after(&tried, passed, random()) else { return tried.map(|_| ()) };
             if let Err(failure) = while_there(downstream, pin!(sleep(pause))).await {
-                passed.failure = Some(failure);
+                // What was kept back has gone to nobody.
+                *passed = Passed { failure: Some(failure), ..Passed::default() };
                 return Ok(());
             }
         }
@@ -251,12 +258,13 @@ impl Inbound {
         &self,
         downstream: &mut Downstream<'_>,
         changes: (&HeadChanges<'_>, &HeadChanges<'_>),
-        (again, seat, limits): (&mut Again, &mut Seat, &RequestLimits),
+        (again, seat, reaching): (&mut Again, &mut Seat, &Reaching),
         retrying: &mut Place,
         passed: &mut Passed,
     ) -> Result<Kept, Arc<Error>> {
         *passed = Passed::default();
-        let waits = again.waits();
+        let Reaching { to, limits } = reaching;
+        let until = again.until();
         let (replay, judge) = again.parts();
         let judge = |pump: &Pump<'_>| {
             let mut kept = judge(pump);
@@ -274,15 +282,16 @@ impl Inbound {
         };
         match &self.application {
             Application::Http1(idle) => {
-                let mut kept = if let Some(kept) = idle.take(limits) {
+                let mut kept = if let Some(kept) = idle.take(reaching) {
                     kept
                 } else {
                     let _waiting = self.count(limits, Counting::Waiting)?;
-                    let connecting = pin!(self.connect());
-                    let connecting = pin!(before(waits.until, connecting));
+                    let connecting = pin!(self.connect(*to));
+                    let connecting = pin!(before(until, connecting));
                     match while_there(downstream, connecting).await {
                         Ok(Some(connected)) => {
-                            KeptApplication::new(Http1Client::new(connected?, HTTP1.with(Rc::clone)))
+                            let client = Http1Client::new(connected?, HTTP1.with(Rc::clone));
+                            KeptApplication::new(client, to.target)
                         }
                         Ok(None) => return Ok(passed.too_late()),
                         Err(failure) => {
@@ -292,19 +301,19 @@ impl Inbound {
                     }
                 };
                 let upstream = Upstream::Http1(&mut kept.client);
-                let ended = forward(downstream, upstream, changes, replay, waits, judge, passed).await;
+                let ended = forward(downstream, upstream, changes, replay, until, judge, passed).await;
                 if ended == Kept::Passed && passed.failure.is_none() {
                     idle.keep(kept, limits);
                 }
                 Ok(ended)
             }
             Application::Http2(application) => {
-                let mut call = if let Some(call) = application.ready(limits) {
+                let mut call = if let Some(call) = application.ready(reaching) {
                     call
                 } else {
                     let _waiting = self.count(limits, Counting::Waiting)?;
-                    let opening = pin!(application.call(limits, || self.connect()));
-                    let opening = pin!(before(waits.until, opening));
+                    let opening = pin!(application.call(reaching, || self.connect(*to)));
+                    let opening = pin!(before(until, opening));
                     match while_there(downstream, opening).await {
                         Ok(Some(call)) => call?,
                         Ok(None) => return Ok(passed.too_late()),
@@ -314,7 +323,7 @@ impl Inbound {
                         }
                     }
                 };
-                Ok(forward(downstream, Upstream::Http2(call.call()), changes, replay, waits, judge, passed).await)
+                Ok(forward(downstream, Upstream::Http2(call.call()), changes, replay, until, judge, passed).await)
             }
         }
     }
@@ -341,14 +350,14 @@ impl Serve for Inbound {
                 return told.tell(&self.context.recorder, &self.sight, started, &head);
             }
         };
-        let mut told = Told { version: program.version(), upstream: Some(self.target), ..Told::default() };
+        let reaching = self.reaching(&program);
+        let mut told = Told { version: program.version(), upstream: Some(reaching.to.target), ..Told::default() };
         // Whoever finds no seat costs limits nothing.
-        let judged = self.judge(&program, &head).map(|()| match self.has_no_seat(&program) {
+        let judged = self.judge_new(&program, &head).map(|()| match self.has_no_seat(&program) {
             Some(taken) => Err(taken),
             None => Ok(self.admit(&program, &head)),
         });
         let defaults = program.traffic().defaults.clone();
-        let limits = self.limits(&program);
         drop(program);
         let settings = followed.as_ref().map(|followed| &followed.connections);
         let patience = settings.and_then(|settings| Patience::with(&mut downstream, settings));
@@ -359,7 +368,7 @@ impl Serve for Inbound {
             }
             Ok(Ok(pending)) => match settle(pending, &mut downstream).await {
                 Ok(allowed) => match self.seat(&self.context.shared.snapshot.load()) {
-                    Ok(seat) => match self.count(&limits, Counting::Request) {
+                    Ok(seat) => match self.count(&reaching.limits, Counting::Request) {
                         Ok(place) => Ok((allowed, seat, place)),
                         Err(error) => {
                             told.policy = error.policy().cloned();
@@ -390,7 +399,7 @@ impl Serve for Inbound {
         let local = match admitted {
             Err(local) => Some(local),
             Ok((allowed, seat, _place)) => {
-                let admitted = (allowed, seat, &limits);
+                let admitted = (allowed, seat, &*reaching);
                 let mut again = Again::new(defaults, &head, settings);
                 let mut passed = Passed::default();
                 let done = select! {

@@ -161,7 +161,8 @@ impl Outbound {
         let judged = asked.head.with_facts(|request| {
             let own = asked.source;
             let content = Content::Request(request);
-            self.standpoint.judge(&program, own, self.peer, told.client, self.destination, content)?;
+            let counts = Some(&self.context.shared.policy_counts);
+            self.standpoint.judge(&program, own, self.peer, told.client, self.destination, content, counts)?;
             let mirrored = |facts: &CallFacts<'_>, outcome| {
                 let mirrors = copies::mirrors(&program, facts, &outcome);
                 (outcome, mirrors)
@@ -218,6 +219,9 @@ impl Outbound {
             Err(Denied::Turned { rule, local }) => {
                 (told.route, told.route_name) = (None, None);
                 told.policy = Some(rule);
+                if let Some(target) = drawn.target() {
+                    told.calls(target);
+                }
                 told.local(&local, asked.head.asker());
                 return answer(downstream, Some(asked.head), &local, &Edits::new()).await;
             }
@@ -306,7 +310,7 @@ impl Outbound {
             let Some(own) = self.workload.in_snapshot(&program) else { continue };
             let judged = head.with_facts(|request| {
                 let content = Content::Request(request);
-                self.standpoint.judge(&program, own, self.peer, client, self.destination, content)
+                self.standpoint.judge(&program, own, self.peer, client, self.destination, content, None)
             });
             // Who came in by other TLS finishes what is under way.
             if let Err(error @ Error::Denied { .. }) = judged {

@@ -73,7 +73,8 @@ impl Patience {
     /// What would be late next, and when.
     fn next(&self) -> (Option<Instant>, Late) {
         let after = |begun: Instant, limit: Option<Duration>| limit.and_then(|limit| begun.checked_add(limit));
-        let request = self.request.filter(|_| !self.progress.is_received());
+        // Whoever is answered already may go on talking.
+        let request = self.request.filter(|_| !self.progress.is_received() && !self.progress.is_answered());
         let deadlines = [
             (after(self.begun, request), Late::Request),
             (after(self.progress.moved(), self.idle), Late::Idle),

@@ -35,7 +35,7 @@ async fn try_answer(
 /// Nobody could be connected to.
 pub fn unreachable(error: &Error) -> Local {
     match error {
-        Error::NoEndpoint(_) => Local::no_healthy_upstream(),
+        Error::NoEndpoint(_) | Error::NoAddress(_) => Local::no_healthy_upstream(),
         Error::TooManyRequests { .. } => Local::reset(Reset::Overflow, Tried::Once, None),
         error => Local::reset(Reset::ConnectFailure, Tried::Once, Some(&error.to_string())),
     }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use ripstop_decide::{
-    CallFacts, CalledKey, Callee, Content, InboundFacts, Outcome, Program, Reached, RequestFacts, Role, Speaks,
-    Verdict, authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme, listening_at,
-    outcome, terminates, topology,
+    CallFacts, CalledKey, Callee, Content, Decision, InboundFacts, Outcome, Program, Reached, RequestFacts, Role,
+    Speaks, Verdict, authorize_at_gateway, authorize_at_waypoint, called_as, forwarded_client, forwarded_scheme,
+    listening_at, outcome, terminates, topology,
 };
 use ripstop_model::{
     CertificateParts, ForwardClientCert, ProcessKind, Server, ServerProtocol, ServerTls, SpiffeId, Topology, Workload,
@@ -17,7 +17,7 @@ use ripstop_model::{
 use ripstop_telemetry::Headers;
 
 use super::filters::{changes::Transport, client_cert::ClientCert, origin::Origin};
-use crate::error::Error;
+use crate::{error::Error, policy_counts::PolicyCounts};
 
 /// Where requests are routed.
 #[derive(Clone, Debug)]
@@ -166,6 +166,17 @@ impl Hash for Entrance {
     }
 }
 
+/// Whether something may pass; why not.
+pub fn settled(decision: Decision) -> Result<(), Error> {
+    match decision.without_authorizer() {
+        Verdict::Allow { .. } => Ok(()),
+        denied @ Verdict::Deny { .. } => {
+            let (code, policy) = (denied.code(), denied.policy().cloned());
+            Err(Error::Denied { reason: denied.to_string(), code, policy })
+        }
+    }
+}
+
 /// What is called at the waypoint that is `own`: a connection to `destination`, or a request on it; `called` is what has
 /// that address.
 pub fn at_waypoint<'a>(
@@ -279,8 +290,9 @@ impl Standpoint {
         }
     }
 
-    /// Why a request of `client`, for whom proxies that are trusted name `remote`, may not pass. At a node nobody asks: the
-    /// callee's policies do.
+    /// Why a request or connection of `client`, for whom proxies that are trusted name `remote`, may not pass, or go on. At a
+    /// node nobody asks: the callee's policies do. Of one that has just come, what policies say is counted by `counts`.
+    #[expect(clippy::too_many_arguments, reason = "each is of another sort, and all of them are facts")]
     pub fn judge(
         &self,
         program: &Program,
@@ -289,6 +301,7 @@ impl Standpoint {
         remote: Option<IpAddr>,
         destination: SocketAddr,
         content: Content<'_>,
+        counts: Option<&PolicyCounts>,
     ) -> Result<(), Error> {
         let decision = match self {
             Self::Node => return Ok(()),
@@ -310,13 +323,10 @@ impl Standpoint {
                 authorize_at_waypoint(program, &crossing.facts(own, client, destination, content))
             }
         };
-        match decision.without_authorizer() {
-            Verdict::Allow { .. } => Ok(()),
-            denied @ Verdict::Deny { .. } => {
-                let (code, policy) = (denied.code(), denied.policy().cloned());
-                Err(Error::Denied { reason: denied.to_string(), code, policy })
-            }
+        if let Some(counts) = counts {
+            counts.note(&decision);
         }
+        settled(decision)
     }
 
     /// Whether what it serves is judged here.

@@ -98,6 +98,7 @@ impl World {
             concurrency: crate::concurrency::Concurrencies::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: crate::connection_limits::ConnectionLimits::default(),
+            policy_counts: crate::policy_counts::PolicyCounts::default(),
             inbound_pools: crate::inbound_pools::InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),

@@ -211,10 +211,11 @@ fn tunnels_without_connections_end_when_the_mesh_says_so() {
         let partner = Partner::new();
         let worker = worker(&believing(&[&partner])).await;
         let _certificate = worker.holds("web").await;
-        worker.defaults(|defaults| defaults.tunnel_idle = Some(Duration::from_millis(50)));
         let stream = opened(&worker, &partner).await;
         assert_eq!(worker.context.tunnels.tunnels(), 1);
         drop(stream);
+        // What is open already hears of it, too.
+        worker.defaults(|defaults| defaults.tunnel_idle = Some(Duration::from_millis(50)));
         until(|| worker.context.tunnels.tunnels() == 0).await;
     });
 }

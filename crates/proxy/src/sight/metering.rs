@@ -227,6 +227,11 @@ impl Metering {
         }
     }
 
+    /// Whether it had requests, and all of them are answered.
+    pub fn is_idle(&self) -> bool {
+        self.begun() > 0 && matches!(self.progress(), Progress::Idle)
+    }
+
     fn progress(&self) -> Progress {
         let of = |is_idle, is_received| match (is_idle, is_received) {
             (true, _) => Progress::Idle,

@@ -1,12 +1,12 @@
 //! An enrolled workload.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ripstop_model::{
-    Action, AdaptiveConcurrency, Allowance, Attribute, Authorization, CallerScope, Change, Condition, ConnectionPool,
-    DataplaneMode, Enrolment, LimitKey, MinRtt, MtlsMode, PeerAuthentication, PolicyTarget, RateLimit, RequestMatch,
-    Rule, RuleId, Selector, Sense, Share, TrafficChange, TrafficPolicy, TrafficTarget, TrafficTargetKind,
-    TunnelProtocol, Value, Workload,
+    Action, AdaptiveConcurrency, Allowance, AppProtocol, Attribute, Authorization, CallerScope, Change, Condition,
+    ConnectionPool, DataplaneMode, Enrolment, IngressScope, LimitKey, ListenerMode, MinRtt, MtlsMode,
+    PeerAuthentication, PolicyTarget, RateLimit, RequestMatch, Rule, RuleId, Selector, Sense, Share, TrafficChange,
+    TrafficPolicy, TrafficTarget, TrafficTargetKind, TunnelProtocol, Value, Workload,
 };
 use tokio::{
     io::AsyncWriteExt as _,
@@ -27,7 +27,7 @@ use crate::{
 /// An enrolled workload at 127.0.0.1, whose policies look at requests, and its application.
 pub(crate) struct Callee {
     pub(crate) worker: Worker,
-    workload: Arc<LocalWorkload>,
+    pub(crate) workload: Arc<LocalWorkload>,
     /// Takes callers' connections for the proxy, and the proxy's for the application.
     pub(crate) listener: TcpListener,
 }
@@ -87,6 +87,23 @@ impl Callee {
         policy.rules.push(Rule::default());
         callee.worker.change(Change::Authorization(Arc::new(policy)));
         callee
+    }
+
+    /// Its application listens there from now on, as its scope says.
+    pub(crate) fn delivers_to(&self, endpoint: SocketAddr) {
+        let now = self.worker.context.shared.snapshot.load_full();
+        let (name, scope) = now.traffic().scopes.iter().next().unwrap();
+        let ingress = IngressScope {
+            port: self.listener.local_addr().unwrap().port(),
+            protocol: AppProtocol::Http11,
+            bind: None,
+            mode: ListenerMode::Captured,
+            tls: None,
+            endpoint: Some(endpoint.to_string().into()),
+            pool: None,
+        };
+        let scope = CallerScope { ingress: vec![ingress], ..CallerScope::clone(scope) };
+        self.worker.change(Change::TrafficObject(TrafficChange::Scope(name.clone(), Some(Arc::new(scope)))));
     }
 
     /// Its proxy knows it by that address from now on.

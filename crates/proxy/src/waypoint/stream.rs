@@ -398,7 +398,8 @@ impl Crossed {
             return Err(Error::UnknownWorkload(workload.uid.as_str().into()));
         };
         let standpoint = Standpoint::Waypoint(Box::new(crossing.clone()));
-        standpoint.judge(program, &own, *caller, None, *destination, Content::Opaque)?;
+        let counts = Some(&context.shared.policy_counts);
+        standpoint.judge(program, &own, *caller, None, *destination, Content::Opaque, counts)?;
         let called = standpoint.called(program, *destination);
         if let Some(callee) = &called {
             may_be_unread(program, &own, callee, destination.port())?;

@@ -101,6 +101,7 @@ impl Mesh {
             retry_budgets: RetryBudgets::default(),
             global_limits: crate::global_limits::GlobalLimits::default(),
             connection_limits: ConnectionLimits::default(),
+            policy_counts: PolicyCounts::default(),
             inbound_pools: InboundPools::default(),
             inventory: crate::inspect::Inventory::default(),
             crossings: crate::waypoint::Crossings::default(),

@@ -1,4 +1,4 @@
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use super::*;
 
@@ -108,4 +108,23 @@ async fn a_name_is_found_and_its_addresses_are_judged() {
     assert_eq!((reply, fds.len()), (BrokerReply::granted(5), 1));
     let (reply, _) = ask(rules(&[]), r#"{"id":6,"named":{"host":"nobody.invalid","port":1}}"#).await;
     assert!(reply.error.unwrap().starts_with("nobody.invalid "));
+}
+
+/// Whoever says nothing leaves the others their time.
+#[tokio::test]
+async fn a_silent_address_is_not_the_last() {
+    let (silent, answering) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let place = silent.local_addr().unwrap();
+    // Nobody accepts, and what is in line is more than it may be.
+    rustix::net::listen(&silent, 0).unwrap();
+    let _waiting: Vec<_> = (0..3).map(|_| TcpStream::connect_timeout(&place, Duration::from_millis(50))).collect();
+    let found = [place, answering.local_addr().unwrap()];
+    let until = tokio::time::Instant::now() + Duration::from_secs(3);
+    let rules = rules(&["127.0.0.0/8"]);
+    let granted = grant_first(&rules, &found, "test", until).await.unwrap().unwrap();
+    let peer = TcpStream::from(granted).peer_addr().unwrap();
+    assert_eq!(peer, found[1]);
+    let until = tokio::time::Instant::now() + Duration::from_millis(100);
+    assert!(grant_first(&rules, &found[..1], "test", until).await.unwrap().is_err());
+    assert!(grant_first(&rules, &[], "test", until).await.is_none());
 }

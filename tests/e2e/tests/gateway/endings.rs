@@ -200,7 +200,7 @@ fn who_leaves_and_what_is_no_request_are_told_of() -> Result<()> {
     world(|world, _server| {
         let delayed = "  http:\n  - match: [{uri: {prefix: /slow}}]\n    fault: {delay: {fixedDelay: 3600s, percentage: {value: 100}}}\n    route: [{destination: {host: web}}]\n  - route: [{destination: {host: web}}]\n";
         opened(world, "slow", &(gateway("web", HTTP) + &routes("web", "web", "'*'", delayed)), &[80])?;
-        ensure!(curl_fails(world, "-m 1 http://127.0.0.1/slow")? == 28, "it was answered");
+        ensure!(curl_fails(world, "-m 3 http://127.0.0.1/slow")? == 28, "it was answered");
         logged(world, GATEWAY, &["\"GET /slow HTTP/1.1\" 0 DI,DC downstream_remote_disconnect"])?;
 
         let sent = "import socket\ns = socket.create_connection((\"127.0.0.1\", 80), 20)\ns.sendall(b\"GET / HTTP/1.1\\r\\nno field\\r\\n\\r\\n\")\nprint(s.recv(100).decode())";

@@ -141,7 +141,11 @@ fn tls_and_tcp_are_passed_on() -> Result<()> {
     world()?.tell(|world| {
         world.write("far.yaml", &echo("far", "shop", "east"))?;
         world.settle()?;
-        wait_for("the echo", SOON, || Ok((world.get("shop", "far-0")?["mesh"]["state"] == "CAPTURED").then_some(())))?;
+        wait_for("the echo", SOON, || {
+            let far = world.get("shop", "far-0")?;
+            Ok((far["ready"] == true && far["mesh"]["state"] == "CAPTURED").then_some(()))
+        })?;
+        world.settle()?;
         authority(world, "ca")?;
         certificate(world, "ca", "far", "far.example")?;
         world.write("secrets.yaml", &secret(world, "far", &[("tls.crt", "far.pem"), ("tls.key", "far.key")])?)?;

@@ -75,15 +75,14 @@ pub fn a_shadow_gets_copies(world: &World, handbook: &Handbook) -> Result<()> {
     caller.ask("'http://product-service/', x_reflect_log='last'")?;
     let shadow = "production/product-service-v2-0";
     logged(world, shadow, &["asked ", "\"last\""])?;
-    let log = world.cli(&["logs", shadow])?;
-    let copies: Vec<Value> = log
-        .lines()
-        .filter_map(|line| line.split_once("asked "))
-        .filter(|(_, told)| told.contains("\"copy\""))
-        .map(|(_, told)| Ok(serde_json::from_str(told)?))
-        .collect::<Result<_>>()?;
     // Those that it did not answer it did not write down.
-    ensure!(copies.len() == 20, "{} copies of 20", copies.len());
+    let copies = wait_for("twenty copies", SOON, || {
+        let log = world.cli(&["logs", shadow])?;
+        let told = log.lines().filter_map(|line| line.split_once("asked "));
+        let told = told.filter(|(_, told)| told.contains("\"copy\""));
+        let copies = told.map(|(_, told)| Ok(serde_json::from_str(told)?)).collect::<Result<Vec<Value>>>()?;
+        Ok((copies.len() == 20).then_some(copies))
+    })?;
     let is_copy = |copy: &Value| {
         let host = &copy["headers"]["host"][0];
         *host == "product-service-shadow" && copy["path"] == "/a" && copy["body"] == "b" && copy["method"] == "POST"

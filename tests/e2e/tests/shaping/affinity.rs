@@ -34,7 +34,7 @@ fn a_session_stays_with_its_endpoint_until_that_is_gone() -> Result<()> {
         let policy = "apiVersion: ripstop.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  targetRefs: [{kind: Service, name: web}]\n  sessionAffinity: {cookie: {name: seat, path: /, ttl: 1h}}\n";
         applied(world, "session.yaml", "session", policy)?;
         // Everybody gets a cookie, which says nothing of the endpoint.
-        let first = visits(world, &["other=1"; 16])?;
+        let first = visits(world, &["other=1"; 40])?;
         let mut seats = Vec::new();
         for (name, given) in &first {
             let (seat, attributes) = given.split_once("; ").unwrap_or_default();

@@ -178,8 +178,7 @@ fn who_is_slow_or_fails_fast_gets_hardly_any_until_it_is_well() -> Result<()> {
         ensure!(slow > 10, "{slow} of 90 went to the slow one, though nothing speaks against it");
 
         by_latency(world, "by-latency", "decay: 20s")?;
-        let [slow, _] = ends(&mut caller)?;
-        ensure!(slow <= 5, "{slow} of 90 went to the slow one");
+        wait_for("the slow one to get hardly any", SOON, || Ok((ends(&mut caller)?[0] <= 5).then_some(())))?;
         let explained = world.cli(&["explain", "--from", &format!("shop/{}", caller.name()), "--to", "web.shop:80"])?;
         ensure!(explained.contains("balanced by latency"), "{explained}");
 
@@ -187,8 +186,7 @@ fn who_is_slow_or_fails_fast_gets_hardly_any_until_it_is_well() -> Result<()> {
         servers[0].ask("become(0, True)")?;
         by_latency(world, "by-latency-and-errors", "decay: 1s, penalty: 2s")?;
         wait_for("the failing one to be found out", SOON, || Ok((ends(&mut caller)?[1] > 0).then_some(())))?;
-        let [_, failed] = ends(&mut caller)?;
-        ensure!(failed <= 5, "{failed} of 90 failed");
+        wait_for("few to fail", SOON, || Ok((ends(&mut caller)?[1] <= 5).then_some(())))?;
         balanced(world, "by-requests-again", "loadBalancer: {simple: LEAST_REQUEST}")?;
         let [_, failed] = ends(&mut caller)?;
         ensure!(failed > 10, "{failed} of 90 failed, though nothing speaks against the one that fails");
@@ -348,9 +346,9 @@ fn whoever_says_no_place_is_where_its_node_is() -> Result<()> {
 
 #[test]
 fn a_new_endpoint_gets_its_share_little_by_little() -> Result<()> {
-    const WARMUP: Duration = Duration::from_secs(10);
+    const WARMUP: Duration = Duration::from_secs(20);
     world()?.tell(|world| {
-        balanced(world, "warming", "loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 10s, minimumPercent: 5}}")?;
+        balanced(world, "warming", "loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 20s, minimumPercent: 5}}")?;
         let old = server(world, &[])?;
         ready(world, &[&old])?;
         let mut caller = caller(world, &[])?;

@@ -99,7 +99,7 @@ fn who_takes_no_connection_is_given_up_in_time() -> Result<()> {
         let (_stuck, mut client) = stage(world)?;
         let mut status = |options: &str| client.text(&format!("curl({options})"));
 
-        applied(world, "rules.yaml", "short", &rules("300ms"))?;
+        applied(world, "rules.yaml", "short", &rules("1s"))?;
         ensure!(status("'http://web.shop/lost/a'")? == "[\"503\",0]", "{}", status("'http://web.shop/lost/a'")?);
         logged(world, "node-east", &["\"GET /lost/a HTTP/1.1\" 503 UF "])?;
         // Half of the first attempts go there. Nobody notices.
@@ -122,7 +122,7 @@ fn who_takes_no_connection_is_given_up_in_time() -> Result<()> {
         ensure!(waits == "[\"000\",28]", "{waits}");
 
         // The mesh says it where no rule does.
-        let said = SERVICES.replace("meshConfig: {", "meshConfig: {connectTimeout: 300ms, ");
+        let said = SERVICES.replace("meshConfig: {", "meshConfig: {connectTimeout: 1s, ");
         applied(world, "services.yaml", "of-mesh", &said)?;
         applied(
             world,
@@ -199,7 +199,7 @@ spec:
   inboundConnectionPool: {tcp: {tcpKeepalive: {time: 60s}, connectTimeout: 600s}}
   ingress:
   - port: {number: 8080, protocol: TCP, name: tcp}
-    connectionPool: {tcp: {connectTimeout: 300ms}}
+    connectionPool: {tcp: {connectTimeout: 1s}}
 ";
         applied(world, "sidecar.yaml", "said", sidecar)?;
         ensure!(client.text("hold('beside.shop')")? == "a", "{}", world.story_so_far());

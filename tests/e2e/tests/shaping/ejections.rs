@@ -76,7 +76,7 @@ fn each_detector_ejects_by_what_it_counts() -> Result<()> {
         applied(world, "mesh.yaml", "mesh-wide", &mesh)?;
         let http = "  - retries: {attempts: 0}\n    route: [{destination: {host: web}}]\n";
         applied(world, "rule.yaml", "unsaid", &routes(http))?;
-        let (failed, _) = failures(world, &status(500), 40)?;
+        let (failed, _) = failures(world, &status(500), 60)?;
         ensure!(failed == 3, "of the mesh: {failed} failures were seen");
         Ok(())
     })
@@ -101,7 +101,7 @@ def asked(count, failing=None):
 #[test]
 fn ejections_end_and_have_a_limit() -> Result<()> {
     world()?.tell(|world| {
-        watched(world, "short", "{consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 4s, maxEjectionPercent: 100}")?;
+        watched(world, "short", "{consecutive5xxErrors: 1, interval: 1s, baseEjectionTime: 8s, maxEjectionPercent: 100}")?;
         // What is ejected is so for its caller: it is the same one throughout.
         let mut client = world.captured_console("shop", &[], CLIENT)?;
         let names = client.ask("asked(20, 'web-v1')")?;

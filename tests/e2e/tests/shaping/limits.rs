@@ -43,6 +43,24 @@ fn at_once(world: &World, options: &str, count: usize) -> Result<(usize, usize)>
     Ok((served, refused))
 }
 
+/// Of eight at once so many are answered. On a busy machine one of them may be late, and then all are asked once more.
+fn answered_of_eight(
+    world: &World,
+    mark: &str,
+    options: &str,
+    expected: std::ops::RangeInclusive<usize>,
+) -> Result<()> {
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        let (answered, _) = at_once(world, options, 8)?;
+        if expected.contains(&answered) {
+            return Ok(());
+        }
+        seen.push(answered);
+    }
+    bail!("{mark}: {seen:?} of 8 were answered")
+}
+
 #[test]
 fn what_is_beyond_a_limit_is_refused() -> Result<()> {
     world()?.tell(|world| {
@@ -56,8 +74,7 @@ fn what_is_beyond_a_limit_is_refused() -> Result<()> {
             ("none", "{http: {http2MaxRequests: 100}}", "", 8..=8),
         ] {
             limited(world, mark, pool, TO_V1)?;
-            let (answered, refused) = at_once(world, options, 8)?;
-            ensure!(served.contains(&answered), "{mark}: {answered} were answered, {refused} refused");
+            answered_of_eight(world, mark, options, served)?;
         }
         Ok(())
     })
@@ -72,19 +89,23 @@ fn the_mesh_has_limits_for_whoever_has_none() -> Result<()> {
             [("its-own", "connectionPool: {http: {http2MaxRequests: 100}}", 8), ("without", "outlierDetection: {}", 2)]
         {
             governed(world, mark, policy, TO_V1)?;
-            let (answered, refused) = at_once(world, "", 8)?;
-            ensure!(answered == served, "{mark}: {answered} were answered, {refused} refused");
+            answered_of_eight(world, mark, "", served..=served)?;
         }
         Ok(())
     })
 }
 
-/// Requests that fail at the same time, one retry each: so many retries are refused. On a busy machine one of them may be
-/// late, and then all are asked once more.
-fn refused_of_six(world: &World, mark: &str, expected: std::ops::RangeInclusive<usize>) -> Result<()> {
+/// Requests to `url` that fail at the same time, one retry each: so many retries are refused. On a busy machine one of them
+/// may be late, and then all are asked once more.
+pub(super) fn refused_of_six(
+    world: &World,
+    mark: &str,
+    url: &str,
+    expected: std::ops::RangeInclusive<usize>,
+) -> Result<()> {
     let mut seen = Vec::new();
     while seen.len() < 3 {
-        let refused = once_of_six(world, "http://web.shop/").with_context(|| mark.to_owned())?;
+        let refused = once_of_six(world, url).with_context(|| mark.to_owned())?;
         if expected.contains(&refused) {
             return Ok(());
         }
@@ -95,7 +116,7 @@ fn refused_of_six(world: &World, mark: &str, expected: std::ops::RangeInclusive<
 
 /// Of six requests to `url` that fail at the same time, how many were tried but once, as their answers say. All get the
 /// answer of an attempt.
-pub(super) fn once_of_six(world: &World, url: &str) -> Result<usize> {
+fn once_of_six(world: &World, url: &str) -> Result<usize> {
     let ask =
         format!("curl -s -m 30 -w ' %{{http_code}}' -H 'x-reflect-status: 503' -H 'x-reflect-delay-ms: 2000' {url}");
     let script = format!("for i in $(seq 6); do (told=$({ask} | tr -d '\\n '); echo \"$told\") & done; wait");
@@ -127,7 +148,7 @@ fn retries_have_a_limit_of_their_own() -> Result<()> {
             ("at-least", "retryBudget: {percent: 1, minRetryConcurrency: 4}", 2),
         ] {
             governed(world, mark, policy, ONE_RETRY)?;
-            refused_of_six(world, mark, refused..=refused)?;
+            refused_of_six(world, mark, "http://web.shop/", refused..=refused)?;
         }
         Ok(())
     })
@@ -146,7 +167,7 @@ fn a_policy_of_the_service_says_how_many_retries_its_callers_may_make() -> Resul
             ("policy-share-and-rate", "percent: 51, minRetriesPerSecond: 1", 100, 1..=2),
         ] {
             budgeted(world, mark, budget, most)?;
-            refused_of_six(world, mark, refused)?;
+            refused_of_six(world, mark, "http://web.shop/", refused)?;
         }
         let told = world.cli(&["explain", "--from", "shop/web-v2", "--to", "web.shop:80", "--path", "/"])?;
         ensure!(told.contains("at most 51% of requests are retries, and 1 a second"), "{told}");
@@ -169,7 +190,7 @@ metadata: {name: raw, namespace: shop}
 spec: {host: raw, trafficPolicy: {connectionPool: {tcp: {maxConnections: 2}}}}
 ";
         applied(world, "raw.yaml", "raw", service)?;
-        let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 2000' http://raw.shop:90/ & done; wait";
+        let script = "for i in $(seq 6); do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 6000' http://raw.shop:90/ & done; wait";
         let told = world.shell("shop", script)?;
         let served = told.lines().filter(|line| *line == "200").count();
         // The others' connections end without an answer.

@@ -109,8 +109,8 @@ spec:
 ";
         applied(world, "routes.yaml", "limited", &format!("{SUBSETS}---\n{limits}---\n{}", routes(http)))?;
         // While the first copy is under way, no other may be.
-        let slow = "-H 'x-reflect-log: slow' -H 'x-reflect-delay-ms: other-v1=2000' http://web.shop/";
-        let got = curl(world, &[slow, slow, slow, slow, slow, STAYS, STAYS])?;
+        let slow = "-H 'x-reflect-log: slow' -H 'x-reflect-delay-ms: other-v1=4000' http://web.shop/";
+        let got = curl(world, &[slow, slow, slow, slow, slow, STAYS, STAYS, STAYS])?;
         ensure!(got.iter().all(|got| got.status == 200), "{got:?}");
         ensure!(marked(&copies(world, "\"slow\"")?, "slow").len() == 1);
         // Afterwards there is room for another.

@@ -115,8 +115,8 @@ fn a_connection_ends_when_it_is_old_or_nobody_uses_it() -> Result<()> {
         ("resting", "http", "{http: {idleTimeout: 1s}}"),
         ("resting-of-http2", "http2", "{http: {idleTimeout: 1s}}"),
         ("calm", "http", "{http: {http2MaxRequests: 100}}"),
-        ("aging-unread", "tcp", "{tcp: {maxConnectionDuration: 1s}}"),
-        ("resting-unread", "tcp", "{tcp: {idleTimeout: 1s}}"),
+        ("aging-unread", "tcp", "{tcp: {maxConnectionDuration: 3s}}"),
+        ("resting-unread", "tcp", "{tcp: {idleTimeout: 3s}}"),
         ("calm-unread", "tcp", "{tcp: {maxConnections: 100}}"),
     ];
     let ending = ["aging", "aging-of-http2", "resting", "resting-of-http2"];
@@ -196,6 +196,16 @@ fn connections_of_http2_have_as_many_streams_as_they_may() -> Result<()> {
     })
 }
 
+/// What is spoken to the server for a client of HTTP/1.1, and for one of HTTP/2.
+fn spoken<const N: usize>(stage: &mut Stage, mark: &str, expected: [(&str, [&str; 2]); N]) -> Result<()> {
+    for (host, expected) in expected {
+        let answers = stage.client.ask(&format!("[ask('{host}.shop'), *ask_by_http2('{host}.shop')]"))?;
+        let protocols = [0, 1].map(|index| answers[index][0].as_str().unwrap_or_default().to_owned());
+        ensure!(protocols == expected, "{mark}, {host}: {answers}");
+    }
+    Ok(())
+}
+
 #[test]
 fn which_http_is_spoken_follows_from_port_rule_mesh_and_client() -> Result<()> {
     let cases = [
@@ -208,20 +218,12 @@ fn which_http_is_spoken_follows_from_port_rule_mesh_and_client() -> Result<()> {
     let (one, two) = ("HTTP/1.1", "HTTP/2");
     world(&cases)?.tell(|world| {
         let mut stage = Stage::set(world)?;
-        // What is spoken to the server for a client of HTTP/1.1, and for one of HTTP/2.
-        let mut spoken = |mark: &str, expected: [(&str, [&str; 2]); 5]| -> Result<()> {
-            for (host, expected) in expected {
-                let answers = stage.client.ask(&format!("[ask('{host}.shop'), *ask_by_http2('{host}.shop')]"))?;
-                let protocols = [0, 1].map(|index| answers[index][0].as_str().unwrap_or_default().to_owned());
-                ensure!(protocols == expected, "{mark}, {host}: {answers}");
-            }
-            Ok(())
-        };
         spoken(
+            &mut stage,
             "without",
             [
                 ("plain", [one, one]),
-                ("upgraded", [two, two]),
+                ("upgraded", [one, one]),
                 ("kept", [one, one]),
                 ("as-client", [one, two]),
                 ("declared", [two, two]),
@@ -229,11 +231,23 @@ fn which_http_is_spoken_follows_from_port_rule_mesh_and_client() -> Result<()> {
         )?;
         let mesh = "apiVersion: ripstop.dev/v1alpha1\nkind: Mesh\nmetadata: {name: default}\nspec: {meshConfig: {h2UpgradePolicy: UPGRADE}}\n";
         applied(world, "mesh.yaml", "upgrading", mesh)?;
+        // Whoever is not in the mesh gets what the rule says; at the end of a tunnel, what its port declares.
+        let bare = ["--node", "west", "--label", "app=bare", "--label", "istio.io/dataplane-mode=none"];
+        let _bare = world.console("shop", &bare, SERVER)?;
+        let pools = [("bare-plain", "{http: {http2MaxRequests: 100}}"), ("bare-upgraded", "{http: {h2UpgradePolicy: UPGRADE}}")];
+        let outside = pools.map(|(name, pool)| service(name, "http", pool).replace("app: web", "app: bare"));
+        applied(world, "bare.yaml", "bare", &outside.concat())?;
+        for name in ["bare-plain", "bare-upgraded"] {
+            wait_for("the one outside of the mesh", SOON, || {
+                spoken(&mut stage, "outside", [(name, [two, two])]).map(Some)
+            })?;
+        }
         spoken(
+            &mut stage,
             "with the mesh's setting",
             [
-                ("plain", [two, two]),
-                ("upgraded", [two, two]),
+                ("plain", [one, one]),
+                ("upgraded", [one, one]),
                 ("kept", [one, one]),
                 ("as-client", [one, two]),
                 ("declared", [two, two]),

@@ -8,7 +8,7 @@ use ripstop_e2e::{
 };
 use ripstop_world::{SOON, World, wait_for};
 
-use super::limits::once_of_six;
+use super::limits::refused_of_six;
 
 /// Limits of `other`, which has one endpoint, on node `east`.
 fn limited(world: &World, mark: &str, limits: &str) -> Result<()> {
@@ -148,9 +148,8 @@ fn a_route_takes_so_many_requests_and_retries() -> Result<()> {
 
         // Of six that fail at the same time on the route, one may be tried again; on the other route, each.
         of_routes(world, "route-retries", "retryBudget: {percent: 17, minConcurrency: 0}")?;
-        let refused = |path: &str| once_of_six(world, &format!("http://other.shop{path}"));
-        ensure!(refused("/api")? == 5, "{}", world.story_so_far());
-        ensure!(refused("/")? == 0, "{}", world.story_so_far());
+        refused_of_six(world, "api", "http://other.shop/api", 5..=5)?;
+        refused_of_six(world, "rest", "http://other.shop/", 0..=0)?;
         let told = explained("/api")?;
         ensure!(told.contains("at most 17% of requests are retries by this route"), "{told}");
         Ok(())
@@ -187,15 +186,19 @@ fn a_service_takes_so_many_connections() -> Result<()> {
         // Of four at the same time, two are open, and the others are refused; then there is room again, once the callee's
         // node has heard that they have ended.
         applied(world, "raw.yaml", "open", &policy("connectionLimits: [{connections: 2}]"))?;
-        let four = "for i in 1 2 3 4; do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 2000' http://raw.shop:7000/ & done; wait; echo --;";
+        let four = "for i in 1 2 3 4; do curl -s -o /dev/null -m 30 -w '%{http_code}\\n' -H 'x-reflect-delay-ms: 3000' http://raw.shop:7000/ & done; wait; echo --;";
         let told = asked("default", &four.repeat(4))?;
         let rounds: Vec<_> = told.split_terminator("--").map(|round| round.matches("200").count()).collect();
         let has_room_again = rounds[1..].contains(&2);
         ensure!(rounds.len() == 4 && rounds[0] == 2 && has_room_again, "{told}\n{}", world.story_so_far());
         ensure!(rounds.iter().all(|served| *served <= 2), "{told}\n{}", world.story_so_far());
         // Of who has ended the callee's node has heard, too, though its network is gone.
-        let told = asked("default", four)?;
-        ensure!(told.matches("200").count() == 2, "{told}\n{}", world.story_so_far());
+        wait_for("room for two", SOON, || {
+            let told = asked("default", four)?;
+            ensure!(told.matches("200").count() == 2, "{told}");
+            Ok(Some(()))
+        })
+        .with_context(|| world.story_so_far())?;
         let log = world.cli(&["logs", "node-east", "--access"])?;
         ensure!(log.contains("TrafficPolicy/shop/raw"), "{log}");
         Ok(())

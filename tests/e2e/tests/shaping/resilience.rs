@@ -46,9 +46,17 @@ fn an_instance_gets_as_many_requests_as_it_takes() -> Result<()> {
             "two",
             "adaptiveConcurrency: {minConcurrency: 2, maxConcurrency: 2, minRtt: {fixed: 100ms}}",
         )?;
-        let two = eight_at_once(world)?;
-        ensure!(two == (2, 6), "{two:?}\n{}", world.story_so_far());
-        ensure!(known(world, "refused_total")? == Some(6.0), "{}", world.cli(&["metrics", "node-east"])?);
+        // All of eight have to come before the first is answered: on a busy machine they are asked again.
+        let mut refused = 0;
+        wait_for("two at a time", SOON, || {
+            let two = eight_at_once(world)?;
+            refused += u32::try_from(two.1)?;
+            ensure!(two == (2, 6), "{two:?}");
+            Ok(Some(()))
+        })
+        .with_context(|| world.story_so_far())?;
+        let told = known(world, "refused_total")?;
+        ensure!(told == Some(f64::from(refused)), "{}", world.cli(&["metrics", "node-east"])?);
         ensure!(known(world, "min_rtt_seconds")? == Some(0.1), "{}", world.cli(&["metrics", "node-east"])?);
         let told = world.cli(&["explain", "--from", "shop/web-v1", "--to", "other.shop:80", "--path", "/"])?;
         ensure!(told.contains("what is more than it takes is refused with 503: 2 to 2 requests at once"), "{told}");
@@ -116,7 +124,7 @@ fn a_request_that_takes_long_is_sent_to_another_endpoint_too() -> Result<()> {
         })
         .with_context(|| world.story_so_far())?;
         slow.ask("become(20, False)")?;
-        hedged("hedged", "hedging: {delay: 200ms}, ")?;
+        hedged("hedged", "hedging: {delay: 1s}, ")?;
         let began = Instant::now();
         let names: Vec<String> = serde_json::from_value(caller.ask("names('web.shop', 6)")?)?;
         ensure!(names.iter().all(|name| name == fast.name()), "{names:?}\n{}", world.story_so_far());
@@ -147,7 +155,7 @@ fn a_request_that_takes_long_is_sent_to_another_endpoint_too() -> Result<()> {
         ensure!(after.contains(&format!("result=\"sent\"}} {before}\n")), "{after}");
         let told = world.cli(&["explain", "--from", "shop/console", "--to", "web.shop:80", "--path", "/"]);
         ensure!(told.is_err() || told?.contains("hedged: up to 2 attempts"), "explain says nothing of it");
-        hedged("posts-too", "hedging: {delay: 200ms, methods: [POST]}, ")?;
+        hedged("posts-too", "hedging: {delay: 1s, methods: [POST]}, ")?;
         fast.ask("become(0, False)")?;
         slow.ask("become(20, False)")?;
         let unchanged = format!("result=\"sent\"}} {before}\n");

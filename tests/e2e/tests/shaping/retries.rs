@@ -121,14 +121,14 @@ fn an_attempt_has_a_time_of_its_own_and_a_pause_before_the_next() -> Result<()> 
 
         // It would take longer than anybody waits.
         let slow = format!("{user} -H 'x-reflect-delay-ms: web-v1=60000' http://web.shop/");
-        leaving("in-time", "retries: {attempts: 2, perTryTimeout: 500ms, retryOn: reset}")?;
+        leaving("in-time", "retries: {attempts: 2, perTryTimeout: 2s, retryOn: reset}")?;
         let got = one(world, &slow)?;
         ensure!(got.status == 200 && got.name() == "web-v2" && got.header("x-envoy-attempt-count") == "2", "{got:?}");
 
-        // A pause is drawn from the whole of its backoff: below two seconds of a thousand hours, once in a million.
+        // A pause is drawn from the whole of its backoff: below five seconds of a thousand hours, once in 700,000.
         let failing = format!("{user} -H 'x-reflect-status: web-v1=503' http://web.shop/");
         for (mark, backoff, status) in [("at-once", "1ms", 200), ("much-later", "1000h", 504)] {
-            let retries = format!("timeout: 2s\n    retries: {{attempts: 1, retryOn: '5xx', backoff: {backoff}}}");
+            let retries = format!("timeout: 5s\n    retries: {{attempts: 1, retryOn: '5xx', backoff: {backoff}}}");
             leaving(mark, &retries)?;
             let got = one(world, &failing)?;
             ensure!(got.status == status, "{mark}: {got:?}");

@@ -183,7 +183,7 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "trafficPolicy.connectionPool.http.h2UpgradePolicy, useClientProtocol",
-        does: "which HTTP endpoints are spoken to in",
+        does: "which HTTP endpoints are spoken to in. At the end of a tunnel of the mesh, which is HTTP/2 itself, `UPGRADE` leaves applications what their port declares, as Istio's sidecars do",
         tests: &[
             (POOLS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),
             (FACTS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client"),

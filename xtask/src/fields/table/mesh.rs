@@ -202,7 +202,7 @@ pub(super) const FIELDS: &[Field] = &[
     },
     Field {
         path: "h2UpgradePolicy",
-        does: "whether endpoints are spoken to by HTTP/2, where a DestinationRule does not say it",
+        does: "whether endpoints outside of the mesh's tunnels are spoken to by HTTP/2, where a DestinationRule does not say it",
         tests: &[(POOLS, "which_http_is_spoken_follows_from_port_rule_mesh_and_client")],
     },
     Field {
@@ -330,6 +330,7 @@ pub(super) const FIELDS: &[Field] = &[
         path: "defaultConfig.connectionSettings.httpHeadersWithUnderscoresAction",
         does: "requests with `_` in names of fields are refused, or go on without these",
         tests: &[
+            ("crates/decide/src/process_proxy/tests.rs", "settings_of_a_sidecar_have_requests_read"),
             (EDGES, "an_edge_is_strict_with_strangers"),
             (PATIENCE, "names_with_underscores_are_refused_or_taken_away"),
         ],

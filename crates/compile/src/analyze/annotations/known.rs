@@ -55,7 +55,7 @@ const KNOWN: &[Annotation] = &[
     on("networking.istio.io/service-type", &["Gateway"]),
     on("networking.istio.io/traffic-distribution", &["Service", "Namespace", "ServiceEntry"]),
     pod("prometheus.istio.io/merge-metrics").checked(value::boolean),
-    pod("proxy.istio.io/config").checked(value::proxy_config),
+    pod("proxy.istio.io/config"),
     pod("proxy.istio.io/overrides"),
     pod("readiness.status.sidecar.istio.io/applicationPorts"),
     pod("readiness.status.sidecar.istio.io/failureThreshold").checked(value::count),

@@ -143,11 +143,6 @@ fn values() {
         ("traffic.sidecar.istio.io/excludeInboundPorts", &["80"], &["*"]),
         ("traffic.sidecar.istio.io/excludeInterfaces", &["eth1, net0"], &["a b", "a-name-that-is-too-long"]),
         ("prometheus.istio.io/merge-metrics", &["true", "F"], &["yes"]),
-        (
-            "proxy.istio.io/config",
-            &["", "concurrency: 2\ntracing:\n  sampling: 10\n", "{\"concurrency\": 2}"],
-            &["concurency: 2", "[", "text"],
-        ),
         ("istio.io/dry-run", &["true", "false"], &["True", "1"]),
     ] {
         let check = known::annotation(name).and_then(|known| known.check).expect(name);
@@ -157,6 +152,12 @@ fn values() {
         for value in wrong {
             assert!(check(value).is_err(), "{name}: {value:?}");
         }
+    }
+    for right in ["", "concurrency: 2\ntracing:\n  sampling: 10\n", "{\"concurrency\": 2}"] {
+        assert_eq!(process_proxy::wrong(right).count(), 0, "{right:?}");
+    }
+    for wrong in ["concurency: 2", "[", "text"] {
+        assert!(process_proxy::wrong(wrong).next().is_some(), "{wrong:?}");
     }
     let process = |annotation: &str| process("shop", "cart", &format!("annotations: {{{annotation}}}"));
     check(
@@ -181,7 +182,18 @@ fn values() {
                 "configuration",
                 process("proxy.istio.io/config: 'concurency: 2'"),
                 &["4:112: warning IST0125 Process/shop/cart metadata.annotations.proxy.istio.io/config: \
-                annotation proxy.istio.io/config=concurency: 2 is not valid: there is no field `concurency`"],
+                annotation proxy.istio.io/config is not valid: concurency: there is no field `concurency` (did you mean \
+                `concurrency`?)"],
+            ),
+            (
+                "all of it",
+                process(
+                    "proxy.istio.io/config: \"concurrency: 1\\nconnectionSettings:\\n  httpIdleTimout: 5s\\n  httpHeadersWithUnderscoresAction: REJECT\"",
+                ),
+                &[
+                    "4:112: warning IST0125 Process/shop/cart metadata.annotations.proxy.istio.io/config: annotation proxy.istio.io/config is not valid: line 3 of it: connectionSettings.httpIdleTimout: there is no field `httpIdleTimout` (did you mean `httpIdleTimeout`?)",
+                    "4:112: warning IST0125 Process/shop/cart metadata.annotations.proxy.istio.io/config: annotation proxy.istio.io/config is not valid: line 4 of it: connectionSettings.httpHeadersWithUnderscoresAction: `REJECT` is none of `HEADERS_WITH_UNDERSCORES_UNSPECIFIED`, `HEADERS_WITH_UNDERSCORES_ALLOW`, `HEADERS_WITH_UNDERSCORES_REJECT_REQUEST`, `HEADERS_WITH_UNDERSCORES_DROP_HEADER`",
+                ],
             ),
         ],
     );

@@ -1,9 +1,6 @@
 //! What values of annotations may be.
 
 use ipnet::IpNet;
-use ripstop_api::Level;
-
-use crate::traffic::process_proxy;
 
 /// `true` or `false`; other spellings of them do not count.
 pub(super) fn trial(text: &str) -> Result<(), String> {
@@ -78,11 +75,4 @@ pub(super) fn interfaces(text: &str) -> Result<(), String> {
 /// Items between commas; of an empty text none.
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(move |_| !text.trim().is_empty())
-}
-
-/// What `defaultConfig` of the mesh may say, in YAML or JSON.
-pub(super) fn proxy_config(text: &str) -> Result<(), String> {
-    let (_, findings) = process_proxy::annotation(text);
-    let wrong = findings.into_iter().find(|finding| finding.level == Level::Error);
-    wrong.map_or(Ok(()), |finding| Err(finding.message))
 }

@@ -131,16 +131,11 @@ fn policies() {
             (
                 "audit",
                 policy("a", "{action: AUDIT, rules: [{}]}"),
-                &["5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
-                live connections are not recorded yet"],
+                &["5:16: info RS224 AuthorizationPolicy/shop/a spec.action: what matches is counted \
+                (ripstop config policies), and not written to a log yet"],
             ),
             ("an authorizer, of which another rule tells", custom("by-http"), &[]),
-            (
-                "on trial",
-                policy("a annotations: {istio.io/dry-run: 'true'}", "{}"),
-                &["4:70: info RS224 AuthorizationPolicy/shop/a metadata.annotations.istio.io/dry-run: explain \
-                tells what it would do, for live connections that is not recorded yet"],
-            ),
+            ("on trial", policy("a annotations: {istio.io/dry-run: 'true'}", "{}"), &[]),
             ("no trial", policy("a annotations: {istio.io/dry-run: 'false'}", "{}"), &[]),
             (
                 "of tokens",
@@ -170,10 +165,8 @@ fn policies() {
                     "{action: AUDIT, rules: [{}], targetRefs: [{kind: Service, name: cart}]}",
                 ),
                 &[
-                    "4:70: info RS224 AuthorizationPolicy/shop/a metadata.annotations.istio.io/dry-run: explain \
-                tells what it would do, for live connections that is not recorded yet",
-                    "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: explain tells what it records, \
-                live connections are not recorded yet",
+                    "5:16: info RS224 AuthorizationPolicy/shop/a spec.action: what matches is counted \
+                (ripstop config policies), and not written to a log yet",
                     "5:49: warning RS254 AuthorizationPolicy/shop/a spec.targetRefs[0]: it is not enforced: \
                  Service cart has no waypoint (label istio.io/use-waypoint), and nobody else enforces it \
                  (give it a waypoint, or select workloads by spec.selector)",

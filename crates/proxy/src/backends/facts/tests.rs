@@ -1,7 +1,8 @@
+use ripstop_decide::Endpoint;
 use ripstop_model::{BackendPolicy, Change, PortSettings, Resolution, Service, TrafficChange, TrafficDefaults};
 
 use super::*;
-use crate::backends::testing::{entry, pool, program, rule_change, rules, service, target, workload};
+use crate::backends::testing::{address, entry, pool, program, rule_change, rules, service, target, workload};
 
 fn facts(callee: &Callee, policy: Option<BackendPolicy>, defaults: TrafficDefaults) -> Facts {
     let defaults = Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)));
@@ -28,23 +29,32 @@ fn which_http_is_spoken_follows_from_port_rule_mesh_and_client() {
     use AppProtocol::{Grpc, Http2 as Declared2, Http11 as Declared1, Unknown};
     use HttpUpgrade::{AsClient, Default, No, Yes};
     use HttpVersion::{Http1, Http2};
-    for (declared, upgrade, mesh, for_http1, for_http2) in [
-        (Declared1, Default, false, Http1, Http1),
-        (Declared1, Default, true, Http2, Http2),
-        (Declared1, No, true, Http1, Http1),
-        (Declared1, Yes, false, Http2, Http2),
-        (Declared1, AsClient, true, Http1, Http2),
-        (Declared2, Default, false, Http2, Http2),
-        (Grpc, No, false, Http2, Http2),
-        (Unknown, Default, true, Http1, Http2),
-        (Unknown, Default, false, Http1, Http2),
-        (Unknown, Yes, false, Http2, Http2),
+    let endpoint = |tunnel| {
+        let (workload, target) = (Arc::new(workload("a", 1)), address("10.1.0.1:80"));
+        EndpointKey::workload_at(Endpoint { workload, target, tunnel, expected: Vec::new() })
+    };
+    let (outside, in_mesh) = (endpoint(false), endpoint(true));
+    // For a client of HTTP/1 and for one of HTTP/2, and by a tunnel for both.
+    for (declared, upgrade, mesh, for_http1, for_http2, by_tunnel) in [
+        (Declared1, Default, false, Http1, Http1, [Http1, Http1]),
+        (Declared1, Default, true, Http2, Http2, [Http1, Http1]),
+        (Declared1, No, true, Http1, Http1, [Http1, Http1]),
+        (Declared1, Yes, false, Http2, Http2, [Http1, Http1]),
+        (Declared1, AsClient, true, Http1, Http2, [Http1, Http2]),
+        (Declared2, Default, false, Http2, Http2, [Http2, Http2]),
+        (Grpc, No, false, Http2, Http2, [Http2, Http2]),
+        (Unknown, Default, true, Http1, Http2, [Http1, Http2]),
+        (Unknown, Default, false, Http1, Http2, [Http1, Http2]),
+        (Unknown, Yes, false, Http2, Http2, [Http2, Http2]),
     ] {
         let callee = Callee::Service(Arc::new(speaking(declared)));
         let defaults = TrafficDefaults { h2_upgrade: mesh, ..TrafficDefaults::default() };
         let facts = facts(&callee, Some(web(ConnectionPool { upgrade, ..ConnectionPool::default() })), defaults);
-        let spoken = [Protocol::Http10, Protocol::Http11, Protocol::Http2].map(|client| facts.version_for(client));
+        let clients = [Protocol::Http10, Protocol::Http11, Protocol::Http2];
+        let spoken = clients.map(|client| facts.version_for(client, &outside));
         assert_eq!(spoken, [for_http1, for_http1, for_http2], "{declared:?} {upgrade:?} {mesh}");
+        let spoken = [Protocol::Http11, Protocol::Http2].map(|client| facts.version_for(client, &in_mesh));
+        assert_eq!(spoken, by_tunnel, "{declared:?} {upgrade:?} {mesh} by a tunnel");
     }
 }
 

@@ -203,9 +203,11 @@ fn the_port_and_the_rule_say_which_http_is_wanted() {
         let upgrade = pool(ConnectionPool { upgrade: HttpUpgrade::AsClient, ..ConnectionPool::default() });
         let (program, callee) = web(1, &service, upgrade, 1);
         let backend = bed.find(&program, &callee);
-        assert_eq!(backend.facts.version_for(Protocol::Http2), HttpVersion::Http2);
-        assert_eq!(Wanted::Configured(Protocol::Http11).version(&backend.facts), HttpVersion::Http1);
-        assert_eq!(Wanted::Http1.version(&backend.facts), HttpVersion::Http1);
+        let picked = backend.pick(&Criteria::default(), address("10.1.0.1:80"), 0).unwrap();
+        let (facts, endpoint) = (&backend.facts, picked.key());
+        assert_eq!(facts.version_for(Protocol::Http2, endpoint), HttpVersion::Http2);
+        assert_eq!(Wanted::Configured(Protocol::Http11).version(facts, endpoint), HttpVersion::Http1);
+        assert_eq!(Wanted::Http1.version(facts, endpoint), HttpVersion::Http1);
     });
 }
 

@@ -78,7 +78,7 @@ struct Dials {
     gate: Rc<Semaphore>,
     /// Where to; nothing: it fails.
     leads: Option<SocketAddr>,
-    limits: RequestLimits,
+    reaching: Reaching,
 }
 
 impl Dials {
@@ -88,7 +88,10 @@ impl Dials {
             begun: Rc::default(),
             gate: Rc::new(Semaphore::new(0)),
             leads,
-            limits: RequestLimits::default(),
+            reaching: Reaching {
+                to: ToApplication::at(leads.unwrap_or(([127, 0, 0, 1], 1).into())),
+                limits: RequestLimits::default(),
+            },
         }
     }
 
@@ -108,7 +111,7 @@ impl Dials {
     /// Somebody who asks for a request's place, and waits by now.
     async fn ask(&self) -> JoinHandle<Result<ApplicationCall, Arc<Error>>> {
         let dials = self.clone();
-        let asked = spawn_local(async move { dials.application.call(&dials.limits, || dials.connect()).await });
+        let asked = spawn_local(async move { dials.application.call(&dials.reaching, || dials.connect()).await });
         // The second time it is the opening's turn.
         yield_now().await;
         yield_now().await;
@@ -210,7 +213,8 @@ fn streams_of_a_connection_have_a_limit() {
     run(async {
         let served = Served::wide().await;
         let mut dials = Dials::new(Some(served.address));
-        dials.limits = limits(&ConnectionPool { max_concurrent_streams: Some(2), ..ConnectionPool::default() });
+        dials.reaching.limits =
+            limits(&ConnectionPool { max_concurrent_streams: Some(2), ..ConnectionPool::default() });
         dials.gate.add_permits(3);
         // They wait together, and are more than one connection takes.
         let asked = [dials.ask().await, dials.ask().await, dials.ask().await, dials.ask().await, dials.ask().await];
@@ -232,12 +236,49 @@ fn a_connection_carries_so_many_requests() {
     run(async {
         let served = Served::wide().await;
         let mut dials = Dials::new(Some(served.address));
-        dials.limits = limits(&ConnectionPool { max_requests_per_connection: Some(2), ..ConnectionPool::default() });
+        dials.reaching.limits =
+            limits(&ConnectionPool { max_requests_per_connection: Some(2), ..ConnectionPool::default() });
         dials.gate.add_permits(9);
         for begun in [1, 1, 2, 2, 3] {
             drop(timeout(LONG, dials.ask().await).await.expect("the opening ends").unwrap().unwrap());
             assert_eq!(dials.begun.get(), begun);
         }
+    });
+}
+
+/// What was opened before, or is just being opened, leads to nobody any more.
+#[test]
+fn an_application_that_moved_is_connected_to_anew() {
+    run(async {
+        let (served, moved) = (Served::wide().await, Served::wide().await);
+        let mut dials = Dials::new(Some(served.address));
+        let before = dials.ask().await;
+        (dials.leads, dials.reaching.to) = (Some(moved.address), ToApplication::at(moved.address));
+        let after = dials.ask().await;
+        dials.gate.add_permits(9);
+        for asked in [before, after] {
+            drop(timeout(LONG, asked).await.expect("the openings end").unwrap().unwrap());
+        }
+        assert!(dials.application.ready(&dials.reaching).is_some());
+        until(|| moved.accepted.load(SeqCst) == 1).await;
+        assert_eq!((dials.begun.get(), served.accepted.load(SeqCst)), (2, 1));
+    });
+}
+
+/// That it was not to be had where it was is nobody's error who goes where it is.
+#[test]
+fn an_application_that_was_not_there_may_be_elsewhere() {
+    run(async {
+        let moved = Served::wide().await;
+        let mut dials = Dials::new(None);
+        let before = dials.ask().await;
+        (dials.leads, dials.reaching.to) = (Some(moved.address), ToApplication::at(moved.address));
+        let after = dials.ask().await;
+        dials.gate.add_permits(9);
+        let failed = timeout(LONG, before).await.expect("the opening ends").unwrap();
+        assert!(failed.is_err());
+        drop(timeout(LONG, after).await.expect("the opening ends").unwrap().unwrap());
+        assert_eq!(dials.begun.get(), 2);
     });
 }
 
@@ -247,14 +288,14 @@ fn idle_connections_end() {
         let served = Served::wide().await;
         let mut dials = Dials::new(Some(served.address));
         let time = Duration::from_millis(20);
-        dials.limits = limits(&ConnectionPool { http_idle_timeout: Some(time), ..ConnectionPool::default() });
+        dials.reaching.limits = limits(&ConnectionPool { http_idle_timeout: Some(time), ..ConnectionPool::default() });
         dials.gate.add_permits(9);
         let mut call = timeout(LONG, dials.ask().await).await.expect("the opening ends").unwrap().unwrap();
         send(&mut call);
         until(|| served.asked.load(SeqCst) == 1).await;
         // One that has requests is not idle.
         sleep_until(Instant::now() + 3 * time).await;
-        assert!(dials.application.ready(&dials.limits).is_some());
+        assert!(dials.application.ready(&dials.reaching).is_some());
         served.answers.add_permits(1);
         assert_eq!(status(&mut call).await, 200);
         drop(call);

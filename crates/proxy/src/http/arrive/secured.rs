@@ -11,7 +11,7 @@ use ripstop_tls::Buffer;
 use rustls::ServerConfig;
 use tokio::{select, time::timeout};
 
-use super::Arrived;
+use super::{Arrived, FIRST_BYTES};
 use crate::{
     connections::Judged,
     error::Error,
@@ -106,11 +106,16 @@ impl Arrived {
             (None, AppProtocol::Tcp | AppProtocol::Tls) => self.opaque(context, Buffer::default()).await,
             (None, AppProtocol::Unknown) if self.facts.judged != Judged::Requests => {
                 let mut read = Buffer::default();
-                match detect(&mut self.stream, &mut read, secured.silence).await {
-                    Ok(Spoken::Http1) => self.carry_requests(context, read, Version::Http1).await,
-                    Ok(Spoken::Http2) => self.carry_requests(context, read, Version::Http2).await,
-                    Ok(_) => self.opaque(context, read).await,
-                    Err(error) => tracing::debug!(%error, "a connection failed before it said anything"),
+                let patience = match secured.silence {
+                    Silence::Waits => FIRST_BYTES,
+                    Silence::Passes(limit) => limit.saturating_add(FIRST_BYTES),
+                };
+                match timeout(patience, detect(&mut self.stream, &mut read, secured.silence)).await {
+                    Ok(Ok(Spoken::Http1)) => self.carry_requests(context, read, Version::Http1).await,
+                    Ok(Ok(Spoken::Http2)) => self.carry_requests(context, read, Version::Http2).await,
+                    Ok(Ok(_)) => self.opaque(context, read).await,
+                    Err(_) => self.reset(),
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection failed before it said anything"),
                 }
             }
             (None, _) => {

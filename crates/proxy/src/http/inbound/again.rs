@@ -19,7 +19,7 @@ use crate::{
             respond::Tried,
             retry::{Attempt, Next, Retries},
         },
-        forward::{Kept, Passed, Waits, idle},
+        forward::{Kept, Passed},
         head::Head,
     },
 };
@@ -33,8 +33,6 @@ pub(super) struct Again {
     made: u32,
     /// What was sent of its body, as far as it may be wanted again.
     replay: Replay,
-    /// How long nothing may move.
-    idle: Option<Duration>,
 }
 
 /// What may be tried again.
@@ -61,7 +59,7 @@ impl Again {
             (_, false) => Allowed::Configured,
         };
         let replay = if allowed == Allowed::Configured { kept(settings) } else { Replay::none() };
-        Self { defaults, allowed, made: 0, replay, idle: idle(settings) }
+        Self { defaults, allowed, made: 0, replay }
     }
 
     /// How often it was tried.
@@ -74,10 +72,10 @@ impl Again {
         if self.made > 0 { Tried::Again } else { Tried::Once }
     }
 
-    /// How long the application may take for an attempt that begins now.
-    pub(super) fn waits(&self) -> Waits {
+    /// When the answer has to begin to an attempt that begins now.
+    pub(super) fn until(&self) -> Option<Instant> {
         let limit = self.policy().per_try_timeout.filter(|_| self.allowed != Allowed::Nothing);
-        Waits { until: limit.map(|limit| Instant::now() + limit), idle: self.idle }
+        limit.map(|limit| Instant::now() + limit)
     }
 
     /// What an attempt takes: what is kept of the body, and who looks at the answer.

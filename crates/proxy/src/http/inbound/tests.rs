@@ -3,12 +3,13 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use ripstop_model::{Change, ConnectionPool, ProcessKind, TrafficChange, TrafficPolicy, Workload};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
+    time::timeout,
 };
 
 use crate::{
     backends::testing::workload,
-    testing::{Callee, crowded, denied, head, limited, run, strict},
+    testing::{Callee, LONG, crowded, denied, head, limited, run, strict},
 };
 
 /// Reads `expected`.
@@ -283,5 +284,24 @@ fn what_its_listener_does_not_let_in_is_not_passed_on() {
         // Its place is free again.
         first.write_all(ask.as_bytes()).await.unwrap();
         assert!(head(&mut application).await.starts_with("GET /a "));
+    });
+}
+
+/// Whoever has a connection since before comes to no place that is not the application's any more.
+#[test]
+fn requests_on_open_connections_go_where_the_application_is_now() {
+    run(async {
+        let callee = Callee::looked_at(ConnectionPool::default()).await;
+        let ask = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut client = callee.sent(ask).await;
+        let _before = callee.answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 204 "));
+        let moved = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        callee.delivers_to(moved.local_addr().unwrap());
+        client.write_all(ask.as_bytes()).await.unwrap();
+        let (mut application, _) = timeout(LONG, moved.accept()).await.expect("it is asked there").unwrap();
+        head(&mut application).await;
+        application.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200 "));
     });
 }

@@ -4,7 +4,7 @@ use ripstop_model::{EscapedSlashes, HttpRule, PortSettings, RetryPolicy, ServerP
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::*;
@@ -50,6 +50,27 @@ fn a_request_that_has_come_has_time_for_its_answer() {
         far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
         let answer = head(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    });
+}
+
+/// As calls of gRPC do in both directions.
+#[test]
+fn a_request_that_is_answered_already_may_take_longer() {
+    run(async {
+        let (edge, server) = edge(ConnectionSettings { request: SOON, ..ConnectionSettings::NONE }).await;
+        let mut client = edge.sent(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await;
+        let (mut far, _) = server.asked().await;
+        far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc").await.unwrap();
+        let answer = head(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let mut heard = [0; 6];
+        client.read_exact(&mut heard[..3]).await.unwrap();
+        // Longer than a request may take to come.
+        sleep(2 * SOON.unwrap()).await;
+        client.write_all(b"def").await.unwrap();
+        far.write_all(b"def").await.unwrap();
+        timeout(LONG, client.read_exact(&mut heard[3..])).await.expect("it goes on").unwrap();
+        assert_eq!(&heard, b"abcdef");
     });
 }
 

@@ -162,7 +162,7 @@ fn nobody_is_sent_away_for_what_stands_before_a_gateway() {
     let program = program.with(9, [Change::TrafficObject(TrafficChange::Defaults(Arc::new(defaults)))]);
     let (own, client, called) = (workload("edge", 1), at("192.0.2.1:4000"), at("10.0.0.1:443"));
     for standpoint in [gateway(None), behind(Some(2))] {
-        assert!(standpoint.judge(&program, &own, client, None, called, Content::Opaque).is_ok());
+        assert!(standpoint.judge(&program, &own, client, None, called, Content::Opaque, None).is_ok());
     }
 }
 
